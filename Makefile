@@ -1,0 +1,56 @@
+# Two commands do everything: `make run` and `make test`. The rest are their parts.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: run ui setup setup-dev test check fmt lint types contracts unit clean
+
+run: setup  ## a real load run on the embedded CSMS: 500 stations for about a minute
+	@$(BIN)/greenup run steady --stations 500 --spawn-rate 50 --duration 60s
+
+ui: setup  ## the Locust web UI with the same fleet, on 127.0.0.1:8089
+	@$(BIN)/greenup run steady --ui --stations 500 --spawn-rate 50
+
+setup: $(VENV)/.run-ready
+
+setup-dev: $(VENV)/.dev-ready
+
+$(VENV)/.venv-ready:
+	@echo "setting up $(VENV) (once; about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Green'"'"'Up Swarm needs Python 3.11 or newer; set PYTHON=python3.x")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -q "pip>=25.1"
+	@touch $@
+
+$(VENV)/.run-ready: $(VENV)/.venv-ready pyproject.toml constraints.txt
+	@$(PIP) install -q -c constraints.txt -e ".[report]"
+	@touch $@
+
+$(VENV)/.dev-ready: $(VENV)/.run-ready
+	@$(PIP) install -q -c constraints.txt -e ".[report,sql,notebook]" --group dev
+	@touch $@
+
+test: setup-dev  ## set-up, then every check and every test
+	@$(MAKE) --no-print-directory check && echo "make test: all checks and tests passed"
+
+check: lint types contracts unit
+
+fmt: setup-dev
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint:
+	@echo "== ruff"; $(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types:
+	@echo "== mypy --strict"; $(BIN)/mypy
+
+contracts:
+	@echo "== import contracts"; $(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+unit:
+	@echo "== tests"; $(BIN)/python -m pytest -n 2 -m "not locust" && $(BIN)/python -m pytest -m locust
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
