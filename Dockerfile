@@ -1,0 +1,31 @@
+# One image; the role is the command:
+#   standalone (default)  a headless run, or the web UI with --ui, in one container
+#   master | worker       Locust's distribution, the web UI on the master's port 8089
+#   report                summary and report of a run folder mounted at /runs
+# Build:  docker build -t greenup-swarm .
+# Run:    docker run --rm -v "$PWD/runs:/runs" greenup-swarm standalone steady --stations 500 --duration 60s
+FROM python:3.13-slim AS build
+WORKDIR /app
+RUN python -m venv /venv
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY stations stations
+COPY profiles profiles
+COPY engine engine
+COPY csms csms
+COPY results results
+COPY locustfiles locustfiles
+# The import names are generic, so the project is installed from its folder and the folder is kept.
+RUN /venv/bin/pip install --no-cache-dir -c constraints.txt -e ".[report,sql]"
+
+FROM python:3.13-slim
+RUN useradd --create-home --uid 10001 greenup && install -d -o greenup /runs
+COPY --from=build /venv /venv
+COPY --from=build /app /app
+COPY deploy/entrypoint.sh /entrypoint.sh
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 GREENUP_RUNS=/runs
+USER greenup
+WORKDIR /app
+VOLUME /runs
+EXPOSE 8089 5557
+ENTRYPOINT ["/bin/sh", "/entrypoint.sh"]
+CMD ["standalone"]
