@@ -121,9 +121,9 @@ class MeterValue(Part):
 
 
 def _one_decimal(name: str, value: float) -> None:
-    """Schema rule multipleOf 0.1, compared as decimals: the nearest float of 8.1 is fine, 8.15 is not (SC-3)."""
+    """Hold `value` to multipleOf 0.1, compared as decimals: the float next to 8.1 passes (SC-3)."""
     if round(value, 1) != value:
-        raise ValueError(f"Expected `{name}` with at most one decimal, got {value}")
+        raise ValueError(f"`{name}` has more than one decimal: {value}")
 
 
 class ChargingSchedulePeriod(Part):

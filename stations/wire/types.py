@@ -56,14 +56,18 @@ def parse_datetime(text: str) -> float:
 
 def format_datetime(unix_s: float, *, millis: bool = True, offset_min: int = 0) -> str:
     """ISO 8601 for the wire: milliseconds or whole seconds (cut, not rounded), `Z` or the offset given."""
-    moment = datetime.fromtimestamp(unix_s, _zone(offset_min))
-    text = moment.isoformat(timespec="milliseconds" if millis else "seconds")
-    return text[:-6] + "Z" if offset_min == 0 else text
+    second, micros = divmod(round(unix_s * 1_000_000), 1_000_000)
+    clock, zone = _clock_and_zone(second, offset_min)
+    return f"{clock}.{micros // 1000:03d}{zone}" if millis else clock + zone
 
 
-@lru_cache(maxsize=64)
-def _zone(offset_min: int) -> timezone:
-    return UTC if offset_min == 0 else timezone(timedelta(minutes=offset_min))
+@lru_cache(maxsize=256)
+def _clock_and_zone(second: int, offset_min: int) -> tuple[str, str]:
+    """Thousands of stations stamp the same second: kept, it costs a quarter."""
+    if offset_min == 0:
+        return datetime.fromtimestamp(second, UTC).isoformat()[:_CLOCK_CHARS], "Z"
+    text = datetime.fromtimestamp(second, timezone(timedelta(minutes=offset_min))).isoformat()
+    return text[:_CLOCK_CHARS], text[_CLOCK_CHARS:]
 
 
 def _split_tail(tail: str) -> tuple[str, str]:
