@@ -24,9 +24,9 @@ def tracked_files() -> list[Path]:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_is_small(module: Path):
-    """House rule: 400 lines a file (messages.py excepted), 60 lines a function at the very most."""
+    """House rule: 400 lines a file (the lists of the specification, messages.py and types.py, excepted), 60 lines a function at the very most."""
     source = module.read_text()
-    if module.name != "messages.py":
+    if module.name not in {"messages.py", "types.py"}:
         assert source.count("\n") <= 450, "split it: one module, one fact"
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
