@@ -1,0 +1,74 @@
+"""Named deadlines of one station: set, drop, earliest. A station owns one small dict and no timer."""
+
+from enum import IntEnum
+from math import inf
+
+
+class Alarm(IntEnum):
+    """What may be due. With a connector it belongs to that side; the order settles ties."""
+
+    RESTART = 1  # the station has rebooted (RE-2)
+    GIVE_UP_WAITING = 2  # a soft reset stops waiting for StopTransaction.conf (RE-1)
+    RECONNECT = 3  # next connection attempt (WS-3)
+    PING = 4  # WebSocket ping (WS-5)
+    CALL = 5  # our outstanding CALL times out (RPC-4)
+    BOOT = 6  # next BootNotification (BOOT-5, BOOT-8)
+    RETRY = 7  # the head of the transaction queue may be sent again (Q-3)
+    VEHICLE = 8  # the vehicle starts or stops drawing
+    LIMIT = 9  # a charging profile changes its limit (SC-12)
+    SAMPLE = 10  # MeterValueSampleInterval (MV-1)
+    CLOCK_ALIGNED = 11  # ClockAlignedDataInterval (MV-2)
+    CONNECTION = 12  # ConnectionTimeOut (ST-4)
+    STATUS = 13  # MinimumStatusDuration (ST-6)
+    HEARTBEAT = 14  # HB-1
+    RESERVATION = 15  # a reservation expires (RN-3)
+    FIRMWARE = 16  # next step of a firmware update (UF-1, UF-2)
+    DIAGNOSTICS = 17  # next step of a diagnostics upload (GD-1)
+    FLOOD = 18  # an opt-in product fault repeats itself
+
+
+_SIDES = 16  # more than any Green'Up has connectors
+
+
+class Alarms:
+    """One station's deadlines on the edge's clock; `earliest` is +inf when there is none."""
+
+    __slots__ = ("_at", "earliest")
+
+    def __init__(self) -> None:
+        self._at: dict[int, float] = {}
+        self.earliest = inf
+
+    def set(self, alarm: Alarm, at: float, connector: int = 0) -> None:
+        """(Re-)arm `alarm` for `at`."""
+        key = alarm * _SIDES + connector
+        before = self._at.get(key)
+        self._at[key] = at
+        if at <= self.earliest:
+            self.earliest = at
+        elif before == self.earliest:
+            self.earliest = min(self._at.values())
+
+    def drop(self, alarm: Alarm, connector: int = 0) -> None:
+        """Forget `alarm`; nothing happens if it is not set."""
+        before = self._at.pop(alarm * _SIDES + connector, None)
+        if before == self.earliest:
+            self.earliest = min(self._at.values(), default=inf)
+
+    def at(self, alarm: Alarm, connector: int = 0) -> float | None:
+        """When `alarm` is due, None if it is not set."""
+        return self._at.get(alarm * _SIDES + connector)
+
+    def clear(self) -> None:
+        """Forget everything: a restart."""
+        self._at.clear()
+        self.earliest = inf
+
+    def take(self, now: float) -> tuple[Alarm, int, float] | None:
+        """Remove and return the earliest alarm that is due: (alarm, connector, when it was due)."""
+        if self.earliest > now:
+            return None
+        at, key = min((at, key) for key, at in self._at.items())
+        del self._at[key]
+        self.earliest = min(self._at.values(), default=inf)
+        return Alarm(key // _SIDES), key % _SIDES, at

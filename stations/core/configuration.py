@@ -1,0 +1,148 @@
+"""The values of one station's configuration keys: what is shared by its product, and what is its own."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from stations.core.key_rules import items, show, split_phase
+from stations.core.keys import (
+    CONNECTOR_PHASE_ROTATION,
+    KEYS,
+    MAX_CURRENT_INSTALLATION_LEFT,
+    MAX_CURRENT_INSTALLATION_RIGHT,
+    METER_TYPE,
+    NUMBER_OF_CONNECTORS,
+    Key,
+)
+from stations.core.plan import Personality, Product
+from stations.errors import PlanError
+from stations.wire.types import ConfigurationStatus
+
+T = TypeVar("T")
+
+
+class Configuration:
+    """Typed values by key: `configuration[HEARTBEAT_INTERVAL]` is an int.
+
+    Only overrides are stored; defaults are one dict for every station of a product.
+    """
+
+    __slots__ = ("_own", "_shared", "personality")
+
+    def __init__(self, product: Product) -> None:
+        self.personality = product.personality
+        self._shared = _defaults(product)
+        self._own: dict[str, Any] | None = None
+
+    def __getitem__(self, key: Key[T]) -> T:
+        """The value the station acts by; for a «no action» key of the guide that is not the stored one."""
+        if key.acts_as is not None and self.personality is Personality.GREENUP:
+            return key.acts_as
+        return self.stored(key)
+
+    def stored(self, key: Key[T]) -> T:
+        """The value as written."""
+        own = self._own
+        if own is not None and key.name in own:
+            own_value: T = own[key.name]
+            return own_value
+        shared: T = self._shared[key.name]
+        return shared
+
+    def text(self, key: Key[T]) -> str:
+        """The stored value as GetConfiguration gives it (GF-2)."""
+        return show(self.stored(key))
+
+    def known(self, name: str) -> Key[Any] | None:
+        """The key of that name in any case (CC-4), None if this personality has none."""
+        key = KEYS.get(name.lower())
+        return key if key is not None and key.known_to(self.personality) else None
+
+    def put(self, key: Key[T], value: T) -> None:
+        """Write a typed value, whatever the key's access."""
+        if self._own is None:
+            self._own = {}
+        if value == self._shared[key.name]:
+            self._own.pop(key.name, None)
+        else:
+            self._own[key.name] = value
+
+    def preset(self, name: str, text: str) -> Key[Any]:
+        """Write behind OCPP's back: any known key, its type but not its range. PlanError if it cannot be."""
+        key, value = read_preset(self.personality, name, text)
+        self.put(key, value)
+        return key
+
+    def change(self, key: Key[T], text: str) -> ConfigurationStatus:
+        """ChangeConfiguration (CC-1 … CC-5): store `text` if it is allowed, and say what to answer."""
+        answer = key.answer_for(self.personality)
+        if answer is not ConfigurationStatus.ACCEPTED:
+            return answer
+        try:
+            value = key.rule_for(self.personality).check(text)
+        except ValueError:
+            return ConfigurationStatus.REJECTED
+        if not self._lists_only_what_is_supported(key, text):
+            return ConfigurationStatus.REJECTED
+        self.put(key, value)
+        return answer
+
+    def _lists_only_what_is_supported(self, key: Key[Any], text: str) -> bool:
+        if key.supported_by is None or key.limited_by is None:
+            return True
+        wanted = items(text)
+        supported = items(self.stored(key.supported_by))
+        return len(wanted) <= self.stored(key.limited_by) and all(
+            split_phase(item)[0] in supported for item in wanted
+        )
+
+    def overrides(self) -> dict[str, str]:
+        """Own values as text, for the non-volatile store."""
+        return {name: show(value) for name, value in (self._own or {}).items()}
+
+    def restore(self, overrides: Mapping[str, str]) -> None:
+        """Take back what `overrides` returned, maybe with another product below."""
+        self._own = None
+        for name, text in overrides.items():
+            self.preset(name, text)
+
+
+def read_preset(personality: Personality, name: str, text: str) -> tuple[Key[Any], Any]:
+    """Key and typed value of a preset; PlanError names what is wrong."""
+    key = KEYS.get(name.lower())
+    if key is None or not key.known_to(personality):
+        raise PlanError(f"unknown configuration key {name!r}; docs/keys.md lists them all")
+    try:
+        return key, key.rule_for(personality).read(text)
+    except ValueError as error:
+        raise PlanError(f"configuration key {key.name}: {error}") from None
+
+
+def _defaults(product: Product) -> dict[str, Any]:
+    presets = tuple(sorted(product.keys.items()))
+    return _shared_defaults(
+        product.personality, product.connectors, product.max_current_a, product.meter_type, presets
+    )
+
+
+@lru_cache(maxsize=256)
+def _shared_defaults(
+    personality: Personality,
+    connectors: int,
+    max_current_a: float,
+    meter_type: str,
+    presets: tuple[tuple[str, str], ...],
+) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        key.name: key.default_for(personality) for key in KEYS.values() if key.known_to(personality)
+    }
+    values[NUMBER_OF_CONNECTORS.name] = connectors
+    values[MAX_CURRENT_INSTALLATION_RIGHT.name] = int(max_current_a)
+    values[MAX_CURRENT_INSTALLATION_LEFT.name] = int(max_current_a)
+    values[METER_TYPE.name] = meter_type.capitalize()
+    if personality is Personality.SPEC:
+        values[CONNECTOR_PHASE_ROTATION.name] = ",".join(f"{n}.RST" for n in range(connectors + 1))
+    for name, text in presets:
+        key, value = read_preset(personality, name, text)
+        values[key.name] = value
+    return values
