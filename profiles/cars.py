@@ -1,0 +1,348 @@
+"""A plugged car: the current it takes under the limit offered, and the exact energy, in closed form.
+
+Between two moments at which something changes (a limit, the knee of the battery, a pause), the active current
+per phase is `settled + excess · exp(-(t - since)/lag_s)`: a constant, an approach to a new limit, or a taper.
+With the voltage a sum of cosines (`profiles.supply`) power and energy have antiderivatives, so a car costs
+nothing while nobody looks, and its energy does not depend on how often it was read.
+
+The battery side limits the current to `cut + remaining / (power per ampere · taper_s)`: linear in the energy
+that is missing, therefore an exponential taper at full offer, and a later knee when the offer is lower.
+"""
+
+from math import cos, exp, hypot, inf, log, sin, sqrt
+from typing import Final
+
+from msgspec import Struct
+
+from profiles.supply import PHASE_WEIGHTS, Supply
+from stations.core.streams import Stream
+from stations.core.vehicle import Reading
+
+RESPONSE_DEAD_S: Final = 2.0  # a new limit is felt after this (measured on-board chargers)
+_SETTLED: Final = 5.0  # lags after which an approach counts as done
+_JITTER: Final = 0.0006  # of the current, from one meter sample to the next; zero on average
+_BALANCE: Final = (1.0, 1.006, 0.994)  # active current of L1, L2, L3 relative to their mean
+_WAIT, _RAMP, _TAPER, _STEP, _PAUSE, _STOP = range(6)
+_DRAWING: Final = frozenset((_RAMP, _TAPER, _STEP))
+
+
+class Wish(Struct, frozen=True, gc=False):
+    """What one plugged car will ask for: the driver's and the battery's side of a session."""
+
+    current_a: float  # active current per phase that the on-board charger takes at most
+    need_wh: float = inf  # energy at the plug until the car ends by itself; inf: more than can be had
+    taper_s: float = 0.0  # time constant of the taper, 0: stops dead
+    cut: float = 0.1  # share of current_a at which a taper ends
+    wake_s: float = 6.0  # from the first offer to the first current
+    lag_s: float = 3.0  # time constant of the answer to a new limit
+    grip: float = 0.985  # share of an offered limit that is really taken
+    minimum_a: float = 6.0  # lowest offer the car charges at
+    reactive_var: float = -150.0  # per phase while current flows
+    window_from_s: float = inf  # after the first current: a pause, a dip or a time of less current
+    window_s: float = 0.0
+    window_level: float = 0.0  # share of the current in it; 0: the car stops asking
+    window_every_s: float = 0.0  # again and again; 0: once
+    tail: tuple[tuple[float, float], ...] = ()  # after the end: (share of current_a, seconds) one by one
+
+
+class Car:
+    """One vehicle at one socket; implements `stations.core.vehicle.Vehicle`."""
+
+    __slots__ = (
+        "_apply_at", "_ask", "_base_wh", "_drawn_s", "_excess", "_first_at", "_lag", "_limit", "_noise",
+        "_open", "_paused", "_settled", "_since", "_stage", "_step", "_supply", "_until", "_window_at",
+        "_windowed", "_zero", "phases", "wish",
+    )  # fmt: skip
+
+    def __init__(self, wish: Wish, supply: Supply, *, phases: int, noise: int) -> None:
+        """`noise` seeds the meter's jitter; `phases` is 1 or 3."""
+        self.phases = phases
+        self.wish = wish
+        self._supply = supply
+        self._noise = noise
+        self._ask = 0.0  # the limit that will count from _apply_at on
+        self._limit = 0.0  # the limit that counts
+        self._apply_at = inf
+        self._paused = False
+        self._stage = _STOP
+        self._step = -1
+        self._until = inf
+        self._first_at = inf
+        self._window_at = inf
+        self._windowed = False
+        self._base_wh = self._drawn_s = self._zero = 0.0
+        self._since = self._settled = self._excess = 0.0
+        self._lag = 1.0
+        self._open = True
+
+    # The station's side -----------------------------------------------------------------------------------
+
+    def offer(self, now: float, limit_a: float) -> None:
+        """Tell the car its limit per phase in A; 0 opens the contactor at once."""
+        self._advance(now)
+        if limit_a <= 0.0:
+            self._open, self._ask, self._limit, self._apply_at = True, 0.0, 0.0, inf
+            self._flow(now, _STOP)
+        elif self._open:
+            self._open, self._ask, self._limit = False, limit_a, limit_a
+            self._wake(now)
+        elif limit_a != self._ask:
+            self._ask, self._apply_at = limit_a, now + RESPONSE_DEAD_S
+
+    def pause(self, now: float, *, paused: bool) -> None:
+        """The driver's app or the car itself stops (True) or resumes (False) drawing."""
+        self._advance(now)
+        if paused == self._paused:
+            return
+        self._paused = paused
+        if paused:
+            self._flow(now, _PAUSE)
+        elif not self._open:
+            self._wake(now)
+
+    def drawing(self, now: float) -> bool:
+        """Whether current flows."""
+        self._advance(now)
+        return self._flowing()
+
+    def next_change(self, now: float) -> float | None:
+        """When `drawing` changes next if the offer stays; a car that dips for ever may answer too early."""
+        drawing = self.drawing(now)
+        ahead = self._copy()
+        for _ in range(40):
+            moment = min(ahead._until, ahead._apply_at)  # noqa: SLF001 — a copy of this very car
+            if moment == inf:
+                return None
+            if ahead.drawing(moment) != drawing:
+                return moment
+        return moment
+
+    def reading(self, now: float) -> Reading:
+        """Instantaneous values and the exact energy so far."""
+        self._advance(now)
+        active = self._current(now)
+        if not self._flowing() or active <= 0.0:
+            idle = (0.0, 0.0, 0.0)
+            return Reading(self._supply.volts(now, idle), idle, idle, idle, self._base_wh)
+        energy_wh = self._base_wh + self._integral(now) - self._zero
+        active *= 1.0 + _JITTER * Stream(self._noise ^ int(now * 8.0)).normal()
+        amperes = (active, 0.0, 0.0)
+        if self.phases == 3:
+            amperes = (active * _BALANCE[0], active * _BALANCE[1], active * _BALANCE[2])
+        volts = self._supply.volts(now, amperes)
+        return _measured(volts, amperes, self.wish.reactive_var, energy_wh)
+
+    def drawn_s(self, now: float) -> float:
+        """Seconds for which current has flowed so far."""
+        self._advance(now)
+        return self._drawn_s + (now - self._since if self._flowing() else 0.0)
+
+    # What happens by itself -------------------------------------------------------------------------------
+
+    def _copy(self) -> "Car":
+        twin = Car.__new__(Car)
+        for name in Car.__slots__:
+            setattr(twin, name, getattr(self, name))
+        return twin
+
+    def _advance(self, now: float) -> None:
+        while True:
+            moment = min(self._until, self._apply_at)
+            if now < moment:
+                return
+            if moment == self._apply_at:
+                self._limit, self._apply_at = self._ask, inf
+                if self._stage in (_RAMP, _TAPER, _WAIT):
+                    self._resume(moment)
+            else:
+                self._turn(moment)
+
+    def _turn(self, now: float) -> None:
+        """The stage has run its course."""
+        if self._stage == _STEP:
+            self._next_step(now)
+        elif self._windowed or self._window_at <= now:
+            self._toggle_window(now)
+        elif self._stage == _TAPER or (self._stage == _RAMP and self.wish.taper_s == 0.0):
+            self._next_step(now)
+        elif self._stage == _RAMP:
+            self._taper(now)
+        else:
+            self._first_at = min(self._first_at, now)
+            if self._window_at == inf and self._first_at == now:
+                self._window_at = now + self.wish.window_from_s
+            self._resume(now)
+
+    def _toggle_window(self, now: float) -> None:
+        wish = self.wish
+        self._windowed = not self._windowed
+        if self._windowed:
+            self._window_at = now + wish.window_s
+        else:
+            self._window_at = now + wish.window_every_s if wish.window_every_s else inf
+        self._resume(now)
+
+    def _wake(self, now: float) -> None:
+        if self._paused:
+            return
+        if self._step >= 0:  # it had finished before the contactor opened
+            self._flow(now, _PAUSE)
+            return
+        self._flow(now, _WAIT, now + self.wish.wake_s)
+
+    def _resume(self, now: float) -> None:
+        """Approach what offer, on-board charger, window and battery allow from here on."""
+        wish = self.wish
+        level = wish.window_level if self._windowed else 1.0
+        if level == 0.0:
+            self._flow(now, _PAUSE, self._window_at)
+            return
+        if self._limit < wish.minimum_a:
+            self._flow(now, _WAIT)
+            return
+        before = self._current(now)
+        grip_a = sqrt(max((self._limit * wish.grip) ** 2 - (wish.reactive_var / 230.0) ** 2, 0.0))
+        target = min(grip_a, wish.current_a) * level
+        until = self._knee(now, before, target, wish.need_wh - self._energy(now))
+        if until <= now:
+            self._taper(now)
+            return
+        self._flow(
+            now,
+            _RAMP,
+            min(until, self._window_at),
+            settled=target,
+            excess=before - target,
+            lag_s=wish.lag_s,
+        )
+
+    def _knee(self, now: float, before: float, target: float, missing_wh: float) -> float:
+        """When the battery begins to limit an approach from `before` to `target`, both in A."""
+        wish = self.wish
+        if missing_wh == inf:
+            return inf
+        watts_per_a = self._watts_per_a(target)
+        reserve_wh = max(target - wish.cut * wish.current_a, 0.0) * watts_per_a * wish.taper_s / 3600.0
+        seconds = (missing_wh - reserve_wh) * 3600.0 / (watts_per_a * target)
+        return now + seconds + wish.lag_s * (target - before) / target
+
+    def _taper(self, now: float) -> None:
+        """The battery limits: exponentially down to the cut, from whatever flows or may flow now."""
+        wish = self.wish
+        cut_a = wish.cut * wish.current_a
+        missing_wh = wish.need_wh - self._energy(now)
+        if missing_wh <= 0.0 or wish.taper_s == 0.0:
+            self._next_step(now)
+            return
+        allowed = cut_a + missing_wh * 3600.0 / (self._watts_per_a(cut_a) * wish.taper_s)
+        flowing = self._current(now)
+        start = (
+            min(allowed, flowing)
+            if flowing > cut_a
+            else min(allowed, wish.current_a, self._limit * wish.grip)
+        )
+        if start <= cut_a:
+            self._next_step(now)
+            return
+        end = now + wish.taper_s * log(start / cut_a)
+        self._flow(now, _TAPER, end, excess=start, lag_s=wish.taper_s)
+
+    def _next_step(self, now: float) -> None:
+        """After the end: steps of little current, then nothing."""
+        self._step += 1
+        if self._step >= len(self.wish.tail):
+            self._flow(now, _PAUSE)
+            return
+        share, seconds = self.wish.tail[self._step]
+        self._flow(now, _STEP, now + seconds, settled=share * self.wish.current_a)
+
+    # Sums -------------------------------------------------------------------------------------------------
+
+    def _flow(
+        self,
+        now: float,
+        stage: int,
+        until: float = inf,
+        *,
+        settled: float = 0.0,
+        excess: float = 0.0,
+        lag_s: float = 1.0,
+    ) -> None:
+        """Close the books at `now` and start another curve."""
+        if self._flowing():
+            self._base_wh = self._energy(now)
+            self._drawn_s += now - self._since
+        self._since, self._settled, self._excess, self._lag = now, settled, excess, lag_s
+        self._stage, self._until = stage, until
+        self._zero = self._integral(now) if stage in _DRAWING else 0.0
+
+    def _flowing(self) -> bool:
+        return self._stage in _DRAWING and (self._settled > 0.0 or self._excess > 0.0)
+
+    def _current(self, now: float) -> float:
+        return self._settled + self._excess * exp((self._since - now) / self._lag)
+
+    def _watts_per_a(self, current_a: float) -> float:
+        supply = self._supply
+        volts = sum(supply.level_v) if self.phases == 3 else supply.level_v[0]
+        return volts - self.phases * supply.resistance_ohm * current_a
+
+    def _energy(self, now: float) -> float:
+        if self._stage not in _DRAWING:
+            return self._base_wh
+        return self._base_wh + self._integral(now) - self._zero
+
+    def _integral(self, now: float) -> float:
+        """Antiderivative of the power at `now`, in Wh."""
+        a, b, lag = self._settled, self._excess, self._lag
+        u = now - self._since
+        decay = exp(-u / lag) if b else 0.0
+        charge = a * u - b * lag * decay
+        square = a * a * u - 2 * a * b * lag * decay - b * b * lag / 2 * decay * decay
+        supply = self._supply
+        weights, level, squares = _SUMS[self.phases]
+        joules = charge * (
+            supply.level_v[0] if self.phases == 1 else sum(map(float.__mul__, level, supply.level_v))
+        )
+        joules -= squares * supply.resistance_ohm * square
+        rate = 1.0 / lag
+        for weight, (amplitude, omega, phase) in zip(weights, supply.oscillations, strict=True):
+            angle = omega * now + phase
+            sine = sin(angle)
+            wave = a * sine / omega
+            if b:
+                wave += b * decay * (omega * sine - rate * cos(angle)) / (omega * omega + rate * rate)
+            joules += weight * amplitude * wave
+        return joules / 3600.0
+
+
+# Per phase count: weight of each oscillation, weight of each level, sum of squared balances.
+_SUMS: Final = {
+    1: (PHASE_WEIGHTS[0], (1.0, 0.0, 0.0), 1.0),
+    3: (
+        tuple(
+            sum(g * w for g, w in zip(_BALANCE, column, strict=True))
+            for column in zip(*PHASE_WEIGHTS, strict=True)
+        ),
+        _BALANCE,
+        sum(g * g for g in _BALANCE),
+    ),
+}
+
+
+def _measured(
+    volts: tuple[float, float, float],
+    active_a: tuple[float, float, float],
+    reactive_var: float,
+    energy_wh: float,
+) -> Reading:
+    """Active current is what the car controls; the meter also sees the reactive part."""
+    v1, v2, v3 = volts
+    a1, a2, a3 = active_a
+    power = (v1 * a1, v2 * a2, v3 * a3)
+    if a2 == 0.0:
+        return Reading(
+            volts, (hypot(a1, reactive_var / v1), 0.0, 0.0), power, (reactive_var, 0.0, 0.0), energy_wh
+        )
+    current = (hypot(a1, reactive_var / v1), hypot(a2, reactive_var / v2), hypot(a3, reactive_var / v3))
+    return Reading(volts, current, power, (reactive_var, reactive_var, reactive_var), energy_wh)

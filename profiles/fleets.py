@@ -1,0 +1,285 @@
+"""Fleets: a fleet file becomes stations, one at a time and each independent of the others.
+
+`load(name)` reads the file, `Fleet.deploy(...)` fixes size, target and seed, and `Deployment.station(index)`
+builds station `index` in microseconds: any worker can build any station alone, and builds the same one.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import gcd
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from msgspec import Struct, structs
+
+from profiles import sites, tomlfile
+from profiles.drivers import Driver, People
+from profiles.fleetfile import FleetFile, Group, Network
+from profiles.sites import Site
+from profiles.tags import Tag, TagPool
+from profiles.visits import Schedule
+from stations.core.plan import Personality, Plan, Product
+from stations.core.streams import stream
+from stations.errors import PlanError
+
+FOLDER: Final = Path(__file__).with_name("fleets")
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_TURN: Final = 10_000  # stations after which the mixture of groups repeats at the latest
+
+_PRODUCTS: Final = {
+    "059004": Product(model="059004", connectors=1),
+    "059014": Product(model="059014", connectors=2),
+}
+
+
+class Deployed(Struct, frozen=True):
+    """One station of a run: what it is told, who drives it, and how it is connected."""
+
+    plan: Plan
+    driver: Driver | None
+    group: str = ""
+    network: Network | None = None
+
+
+def names() -> list[str]:
+    """The ready fleets."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name: str | Path) -> "Fleet":
+    """The ready fleet `name`, or the fleet file at that path."""
+    text = str(name)
+    ready = FOLDER / f"{text}.toml"
+    if "/" not in text and ready.is_file():
+        return _checked(ready)
+    if text.endswith(".toml") or "/" in text:
+        return _checked(Path(text))
+    raise PlanError(
+        f"fleet {text}: there is no such fleet; mend: use {' or '.join(names())}, or a path ending in .toml"
+    )
+
+
+def _checked(path: Path) -> "Fleet":
+    return Fleet(path, tomlfile.read(path, FleetFile, "fleet"))
+
+
+class Fleet:
+    """A fleet file, read and checked."""
+
+    def __init__(self, path: Path, file: FleetFile) -> None:
+        self.path = path
+        self.file = file
+        self.name = path.stem
+        self._where = f"fleet {path.name}"
+        self.tags = TagPool(file.tags, self._where)
+        self._check_patterns()
+        self._sites = [self._site(n, group) for n, group in enumerate(file.groups)]
+        self._products = [self._product(n, group) for n, group in enumerate(file.groups)]
+        self._turn = _interleaved([group.count for group in file.groups])
+
+    @property
+    def size(self) -> int:
+        """Stations in the fleet as written."""
+        return self.file.stations or sum(group.count for group in self.file.groups)
+
+    @property
+    def time_scale(self) -> float:
+        """Simulated seconds per real second, as written."""
+        return self.file.time_scale
+
+    @property
+    def start_local_s(self) -> float:
+        """Local time at which a run begins, in seconds since Monday 00:00."""
+        day, _, clock = self.file.start.partition(" ")
+        hours, _, minutes = clock.partition(":")
+        return _DAYS.index(day) * 86_400.0 + int(hours) * 3600.0 + int(minutes) * 60.0
+
+    def deploy(
+        self,
+        count: int | None = None,
+        *,
+        url_base: str,
+        seed: int = 1,
+        personality: Personality | None = None,
+        basic_auth_key: str | None = None,
+        security_profile: int = 0,
+        durable: bool = False,
+    ) -> "Deployment":
+        """The fleet at `count` stations (None: as written) against the CSMS at `url_base`."""
+        if count is not None and count < 1:
+            raise PlanError(f"fleet {self.name}: {count} stations; mend: ask for at least 1")
+        if not url_base.startswith(("ws://", "wss://")):
+            raise PlanError(f"CSMS URL {url_base}: not a WebSocket URL; mend: begin with ws:// or wss://")
+        common = _Common(url_base, seed, personality, basic_auth_key, security_profile, durable)
+        return Deployment(self, count or self.size, common)
+
+    def _check_patterns(self) -> None:
+        for key, pattern, longest in (("identity", self.file.identity, 48), ("serial", self.file.serial, 25)):
+            made = [tomlfile.made(pattern, number, f"{self._where}, $.{key}") for number in (1, 2, 1_000_000)]
+            if made[0] == made[1] and key == "identity":
+                raise PlanError(
+                    f"{self._where}, $.{key}: all stations would be {made[0]}; mend: put {{number}} in it"
+                )
+            if max(map(len, made)) > longest:
+                raise PlanError(
+                    f"{self._where}, $.{key}: {made[-1]} is too long; mend: at most {longest} characters"
+                )
+
+    def _site(self, n: int, group: Group) -> Site:
+        try:
+            return sites.load(group.site, self.path.parent)
+        except PlanError as error:
+            raise PlanError(f"{self._where}, $.groups[{n}].site: {error}") from None
+
+    def _product(self, n: int, group: Group) -> Product:
+        try:
+            product = _PRODUCTS[group.product]
+        except KeyError:
+            known = ", ".join(sorted(_PRODUCTS))
+            raise PlanError(
+                f"{self._where}, $.groups[{n}].product: {group.product} is no product; mend: use {known}"
+            ) from None
+        return structs.replace(product, keys={**product.keys, **group.keys})
+
+
+class _Common(Struct, frozen=True):
+    """What all stations of a deployment share."""
+
+    url_base: str
+    seed: int
+    personality: Personality | None
+    basic_auth_key: str | None
+    security_profile: int
+    durable: bool
+
+
+class Deployment:
+    """A fleet at a size, against a target, with a seed."""
+
+    def __init__(self, fleet: Fleet, count: int, common: _Common) -> None:
+        self.fleet = fleet
+        self.count = count
+        self.seed = common.seed
+        self.tags = fleet.tags
+        self.start_local_s = fleet.start_local_s
+        self._common = common
+        self._base = common.url_base if common.url_base.endswith("/") else f"{common.url_base}/"
+        self._product = lru_cache(maxsize=512)(self._variant)
+
+    def identity(self, index: int) -> str:
+        """UID of station `index` (0 and up)."""
+        return self.fleet.file.identity.format(number=index + 1)
+
+    def station(self, index: int) -> Deployed:
+        """Station `index`, built alone."""
+        fleet, common = self.fleet, self._common
+        which, rank = fleet._turn.member(index)  # noqa: SLF001 — a deployment is its fleet's other half
+        group = fleet.file.groups[which]
+        identity = self.identity(index)
+        luck = stream(self.seed, identity, "equipment")
+        firmware = (
+            luck.choice(tuple(group.firmware), tuple(group.firmware.values())) if group.firmware else ""
+        )
+        faults = frozenset(name for name, share in group.faults.items() if luck.random() < share)
+        product = self._product(which, firmware, faults)
+        plan = Plan(
+            identity=identity,
+            url=self._base + quote(identity, safe=""),
+            product=product,
+            serial=fleet.file.serial.format(number=index + 1),
+            basic_auth_key=common.basic_auth_key,
+            security_profile=common.security_profile,
+            durable=common.durable,
+        )
+        standing = _Standing(self, which, rank, identity, product)
+        return Deployed(plan, People(standing, self.start_local_s), group.name, group.network)
+
+    def id_tags(self) -> Sequence[Tag]:
+        """The badge pool, to be put into a central system that checks badges."""
+        return self.tags.all(self.seed)
+
+    def _variant(self, which: int, firmware: str, faults: frozenset[str]) -> Product:
+        group, product = self.fleet.file.groups[which], self.fleet._products[which]  # noqa: SLF001 — as above
+        personality = self._common.personality or group.personality or product.personality
+        return structs.replace(
+            product,
+            firmware=firmware or product.firmware,
+            faults=product.faults | faults,
+            personality=personality,
+        )
+
+
+class _Standing:
+    """Where one station stands, for its driver (`drivers.Place`)."""
+
+    __slots__ = (
+        "_deployment",
+        "_rank",
+        "_which",
+        "badge",
+        "connectors",
+        "identity",
+        "phases",
+        "seed",
+        "site",
+    )
+
+    def __init__(
+        self, deployment: Deployment, which: int, rank: int, identity: str, product: Product
+    ) -> None:
+        group = deployment.fleet.file.groups[which]
+        self._deployment, self._which, self._rank = deployment, which, rank
+        self.seed = deployment.seed
+        self.identity = identity
+        self.site = group.name
+        self.phases = product.phases
+        self.connectors = product.connectors
+        self.badge = group.badge
+
+    def schedule(self) -> Schedule:
+        """Its visits."""
+        fleet = self._deployment.fleet
+        site = fleet._sites[self._which]  # noqa: SLF001 — as above
+        return site.schedule(self.seed, self.site, self.identity, self._rank, fleet.file.tags.size)
+
+    def id_tag(self, number: int) -> str:
+        """The badge `number` of the pool."""
+        return self._deployment.tags.id_tag(number)
+
+
+class _Turn:
+    """Which group a station belongs to: the mixture repeats, so the size of the fleet changes nobody."""
+
+    def __init__(self, order: list[int], groups: int) -> None:
+        self._order = order
+        self._per_turn = [order.count(group) for group in range(groups)]
+        seen = [0] * groups
+        self._before = []
+        for group in order:
+            self._before.append(seen[group])
+            seen[group] += 1
+
+    def member(self, index: int) -> tuple[int, int]:
+        """Group of station `index`, and its rank among the stations of that group."""
+        turn, slot = divmod(index, len(self._order))
+        group = self._order[slot]
+        return group, turn * self._per_turn[group] + self._before[slot]
+
+
+def _interleaved(counts: list[int]) -> _Turn:
+    """Smooth weighted round robin: any run of stations holds the groups in about the right proportion."""
+    common = gcd(*counts)
+    weights = [count // common for count in counts]
+    total = sum(weights)
+    if total > _TURN:
+        weights = [max(1, round(weight * _TURN / total)) for weight in weights]
+        total = sum(weights)
+    credit = [0] * len(weights)
+    order = []
+    for _ in range(total):
+        credit = [have + weight for have, weight in zip(credit, weights, strict=True)]
+        best = max(range(len(credit)), key=credit.__getitem__)
+        credit[best] -= total
+        order.append(best)
+    return _Turn(order, len(weights))

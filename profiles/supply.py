@@ -1,0 +1,71 @@
+"""The voltage at a station: a level, a daily swing, slow and fast noise, and a drop with the current drawn.
+
+The noise is a sum of a few cosines whose frequencies are drawn from the spectrum of the wanted process, so
+the voltage at any moment, and its integral over any span, are closed forms: nobody steps second by second,
+and looking more often changes nothing. Amplitudes restate published one-minute series of twelve cars (EV-CPW,
+Ziyat et al., IEEE Access 11 (2023) 138445); level and swing for a European 230 V grid are an assumption.
+"""
+
+from math import cos, pi, tan
+from typing import Final
+
+from stations.core.streams import stream
+
+NOMINAL_V: Final = 230.0
+_DAY_S: Final = 86_400.0
+_EVENING_S: Final = 19 * 3600.0  # the swing is lowest when the neighbourhood cooks
+_SLOW: Final = (4, 0.9, 1500.0)  # cosines, standard deviation in V, correlation time in s
+_FAST: Final = (2, 0.3, 40.0)
+
+# Each oscillation is felt differently on each phase: the slow ones come from upstream and are nearly common.
+PHASE_WEIGHTS: Final = (
+    (1.00, 1.05, 0.90, 1.00, 1.10, 1.00, 0.35),
+    (0.95, 0.90, 1.10, 1.05, 0.95, -0.45, 1.00),
+    (1.05, 1.05, 1.00, 0.90, 0.95, 0.55, -0.85),
+)
+
+
+class Supply:
+    """The feeder of one station: shared by its connectors, the same whenever it is built again."""
+
+    __slots__ = ("level_v", "oscillations", "resistance_ohm")
+
+    level_v: tuple[float, float, float]  # open-circuit mean on L1, L2, L3
+    oscillations: tuple[tuple[float, float, float], ...]  # amplitude in V, angular frequency in 1/s, phase
+    resistance_ohm: float  # drop per ampere, line and neutral together
+
+    def __init__(self, seed: int, site: str, name: str, midnight_s: float = 0.0) -> None:
+        """`midnight_s`: the edge clock's reading at some local midnight, for the daily swing."""
+        luck = stream(seed, site, "grid level")
+        mean_v = luck.normal(234.0, 2.5)
+        luck = stream(seed, name, "supply")
+        self.level_v = (
+            mean_v + luck.normal(0, 0.8),
+            mean_v + luck.normal(0, 0.8),
+            mean_v + luck.normal(0, 0.8),
+        )
+        self.resistance_ohm = luck.uniform(0.1, 0.4)
+        day_rad_s = 2 * pi / _DAY_S
+        waves = [(luck.uniform(0.8, 2.5), day_rad_s, pi - day_rad_s * (midnight_s + _EVENING_S))]
+        for count, deviation_v, correlation_s in (_SLOW, _FAST):
+            for n in range(count):
+                # Exponential correlation has a Lorentzian spectrum: frequencies are Cauchy, here stratified.
+                share = (n + luck.random()) / count
+                waves.append(
+                    (
+                        deviation_v * (2.0 / count) ** 0.5,
+                        tan(pi / 2 * min(max(share, 0.02), 0.93)) / correlation_s,
+                        luck.uniform(0, 2 * pi),
+                    )
+                )
+        self.oscillations = tuple(waves)
+
+    def volts(self, now: float, current_a: tuple[float, float, float]) -> tuple[float, float, float]:
+        """Voltage per phase at `now` while `current_a` flows."""
+        waves = [amplitude * cos(rate * now + phase) for amplitude, rate, phase in self.oscillations]
+        drop = self.resistance_ohm
+        first, second, third = (
+            level - drop * amperes + sum(map(float.__mul__, weights, waves))
+            for level, amperes, weights in zip(self.level_v, current_a, PHASE_WEIGHTS, strict=True)
+        )
+        return first, second, third
