@@ -70,7 +70,7 @@ def test_a_minute_gives_most_connectors_a_whole_session():
 
 
 def test_refused_people_badge_again_and_then_leave_with_their_cable():
-    station = story(accepts=False)
+    station = story(0, accepts=False)
     kinds = [type(event).__name__ for _, event in station.log]
     assert kinds[:4] == ["PlugIn", "Swipe", "Swipe", "PlugOut"]
     assert PlugOutEv not in {type(event) for _, event in station.log}
