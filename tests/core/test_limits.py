@@ -95,7 +95,7 @@ def test_periods_beyond_duration_or_recurrence_are_never_executed():
 
 
 def test_limits_are_exact_decimals():
-    """SC-3: 0.1 A steps come out as the nearest floats of the decimals, also after the trip through tenths."""
+    """SC-3: steps of 0.1 A come out as the nearest floats of the decimals, after the trip through tenths."""
     for tenths in range(640):
         assert limit_of(profile(limits_tenths=(tenths, 0)), T0, None, 3) == Limit(
             float(f"{tenths / 10:.1f}"), 0
