@@ -1,0 +1,23 @@
+"""The run folder: written while a load runs, opened afterwards with `results.open(path)`.
+
+Recording (`schema`, `recorder`, `run`) and reading (`analysis`, with pandas) are apart: what reads is only
+imported when it is asked for, so that a load worker does not carry it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from results.analysis.run import open_many, open_run
+
+    open = open_run  # noqa: A001 — `results.open(path)` is what one wants to type
+
+__all__ = ["open", "open_many"]
+
+
+def __getattr__(name: str) -> Any:
+    """`open` and `open_many`, from the analysis package on first use."""
+    if name in {"open", "open_many"}:
+        from results.analysis import run  # noqa: PLC0415 — pandas comes only when somebody reads
+
+        return run.open_run if name == "open" else run.open_many
+    raise AttributeError(f"module 'results' has no attribute {name!r}")
