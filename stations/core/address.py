@@ -4,5 +4,5 @@ from urllib.parse import quote
 
 
 def connection_url(uri: str, uid: str) -> str:
-    """URI + UID as a Green'Up joins them: one "/" between them, the UID percent-encoded (J§3.1.1)."""
-    return f"{uri.rstrip('/')}/{quote(uid, safe='')}"
+    """URI + UID as a Green'Up joins them: a "/" between them if the URI lacks it, the UID percent-encoded."""
+    return uri + ("" if uri.endswith("/") else "/") + quote(uid, safe="")
