@@ -9,18 +9,19 @@ The battery side limits the current to `cut + remaining / (power per ampere · t
 that is missing, therefore an exponential taper at full offer, and a later knee when the offer is lower.
 """
 
-from math import cos, exp, hypot, inf, log, sin, sqrt
+from math import exp, hypot, inf, log, sqrt
 from typing import Final
 
 from msgspec import Struct
 
-from profiles.supply import PHASE_WEIGHTS, Supply
+from profiles.supply import FAST_WEIGHTS, IDLE, Phases, Supply, Waves
 from stations.core.streams import Stream
 from stations.core.vehicle import Reading
 
 RESPONSE_DEAD_S: Final = 2.0  # a new limit is felt after this (measured on-board chargers)
 _SETTLED: Final = 5.0  # lags after which an approach counts as done
-_JITTER: Final = 0.0006  # of the current, from one meter sample to the next; zero on average
+_JITTER: Final = 0.0006 * 6**0.5 / 2**32  # of the current, from sample to sample; times a triangular 2**32
+_GONE: Final = 28.0  # lags after which nothing is left of an excess in double precision
 _BALANCE: Final = (1.0, 1.006, 0.994)  # active current of L1, L2, L3 relative to their mean
 _WAIT, _RAMP, _TAPER, _STEP, _PAUSE, _STOP = range(6)
 _DRAWING: Final = frozenset((_RAMP, _TAPER, _STEP))
@@ -37,6 +38,7 @@ class Wish(Struct, frozen=True, gc=False):
     lag_s: float = 3.0  # time constant of the answer to a new limit
     grip: float = 0.985  # share of an offered limit that is really taken
     minimum_a: float = 6.0  # lowest offer the car charges at
+    sip_a: float = 0.0  # active current below that, when it has charged before
     reactive_var: float = -150.0  # per phase while current flows
     window_from_s: float = inf  # after the first current: a pause, a dip or a time of less current
     window_s: float = 0.0
@@ -120,17 +122,17 @@ class Car:
     def reading(self, now: float) -> Reading:
         """Instantaneous values and the exact energy so far."""
         self._advance(now)
-        active = self._current(now)
-        if not self._flowing() or active <= 0.0:
-            idle = (0.0, 0.0, 0.0)
-            return Reading(self._supply.volts(now, idle), idle, idle, idle, self._base_wh)
-        energy_wh = self._base_wh + self._integral(now) - self._zero
-        active *= 1.0 + _JITTER * Stream(self._noise ^ int(now * 8.0)).normal()
+        supply = self._supply
+        waves = supply.waves(now)
+        if not self._flowing():
+            return Reading(supply.volts(waves, IDLE), IDLE, IDLE, IDLE, self._base_wh)
+        energy_wh = self._base_wh + self._joules(now, waves) / 3600.0 - self._zero
+        bits = Stream(self._noise ^ int(now * 8.0)).bits64()
+        active = self._current(now) * (1.0 + _JITTER * ((bits >> 32) - (bits & 0xFFFF_FFFF)))
         amperes = (active, 0.0, 0.0)
         if self.phases == 3:
             amperes = (active * _BALANCE[0], active * _BALANCE[1], active * _BALANCE[2])
-        volts = self._supply.volts(now, amperes)
-        return _measured(volts, amperes, self.wish.reactive_var, energy_wh)
+        return _measured(supply.volts(waves, amperes), amperes, self.wish.reactive_var, energy_wh)
 
     def drawn_s(self, now: float) -> float:
         """Seconds for which current has flowed so far."""
@@ -152,35 +154,27 @@ class Car:
                 return
             if moment == self._apply_at:
                 self._limit, self._apply_at = self._ask, inf
-                if self._stage in (_RAMP, _TAPER, _WAIT):
+                if self._stage in (_RAMP, _TAPER):
                     self._resume(moment)
+                elif self._stage == _WAIT and self._until == inf:  # the old limit was below the minimum
+                    self._wake(moment)
             else:
                 self._turn(moment)
 
     def _turn(self, now: float) -> None:
         """The stage has run its course."""
-        if self._stage == _STEP:
+        if self._stage in (_TAPER, _STEP):
             self._next_step(now)
-        elif self._windowed or self._window_at <= now:
-            self._toggle_window(now)
-        elif self._stage == _TAPER or (self._stage == _RAMP and self.wish.taper_s == 0.0):
-            self._next_step(now)
-        elif self._stage == _RAMP:
-            self._taper(now)
-        else:
-            self._first_at = min(self._first_at, now)
-            if self._window_at == inf and self._first_at == now:
-                self._window_at = now + self.wish.window_from_s
+        elif self._stage == _WAIT:
+            if self._first_at == inf:
+                self._first_at, self._window_at = now, now + self.wish.window_from_s
             self._resume(now)
-
-    def _toggle_window(self, now: float) -> None:
-        wish = self.wish
-        self._windowed = not self._windowed
-        if self._windowed:
-            self._window_at = now + wish.window_s
+        elif self._stage == _PAUSE or self._window_at <= now:
+            self._resume(now)
+        elif self.wish.taper_s == 0.0:
+            self._next_step(now)
         else:
-            self._window_at = now + wish.window_every_s if wish.window_every_s else inf
-        self._resume(now)
+            self._taper(now)
 
     def _wake(self, now: float) -> None:
         if self._paused:
@@ -190,31 +184,58 @@ class Car:
             return
         self._flow(now, _WAIT, now + self.wish.wake_s)
 
+    def _pass_windows(self, now: float) -> None:
+        wish = self.wish
+        while self._window_at <= now:
+            self._windowed = not self._windowed
+            if self._windowed:
+                self._window_at = now + wish.window_s
+            else:
+                self._window_at = now + wish.window_every_s if wish.window_every_s else inf
+
     def _resume(self, now: float) -> None:
         """Approach what offer, on-board charger, window and battery allow from here on."""
         wish = self.wish
+        self._pass_windows(now)
         level = wish.window_level if self._windowed else 1.0
         if level == 0.0:
             self._flow(now, _PAUSE, self._window_at)
             return
         if self._limit < wish.minimum_a:
-            self._flow(now, _WAIT)
+            self._starve(now)
+            return
+        missing_wh = wish.need_wh - self._energy(now)
+        if missing_wh <= 0.0:
+            self._next_step(now)
             return
         before = self._current(now)
         grip_a = sqrt(max((self._limit * wish.grip) ** 2 - (wish.reactive_var / 230.0) ** 2, 0.0))
         target = min(grip_a, wish.current_a) * level
-        until = self._knee(now, before, target, wish.need_wh - self._energy(now))
-        if until <= now:
-            self._taper(now)
-            return
+        until = self._knee(now, before, target, missing_wh)
+        if until < now + _SETTLED * wish.lag_s and wish.taper_s:  # the battery limits from the start
+            target = min(target, self._allowed(missing_wh))
+            until = now + _SETTLED * wish.lag_s
         self._flow(
             now,
             _RAMP,
-            min(until, self._window_at),
+            min(max(until, now), self._window_at),
             settled=target,
             excess=before - target,
             lag_s=wish.lag_s,
         )
+
+    def _allowed(self, missing_wh: float) -> float:
+        """What the battery takes with so much energy missing."""
+        wish = self.wish
+        cut_a = wish.cut * wish.current_a
+        return cut_a + missing_wh * 3600.0 / (self._watts_per_a(cut_a) * wish.taper_s)
+
+    def _starve(self, now: float) -> None:
+        """The offer is below the car's minimum: it does not start, or goes on with next to nothing."""
+        if self._flowing() and self.wish.sip_a:
+            self._flow(now, _RAMP, settled=self.wish.sip_a)
+        else:
+            self._flow(now, _WAIT)
 
     def _knee(self, now: float, before: float, target: float, missing_wh: float) -> float:
         """When the battery begins to limit an approach from `before` to `target`, both in A."""
@@ -230,22 +251,11 @@ class Car:
         """The battery limits: exponentially down to the cut, from whatever flows or may flow now."""
         wish = self.wish
         cut_a = wish.cut * wish.current_a
-        missing_wh = wish.need_wh - self._energy(now)
-        if missing_wh <= 0.0 or wish.taper_s == 0.0:
-            self._next_step(now)
-            return
-        allowed = cut_a + missing_wh * 3600.0 / (self._watts_per_a(cut_a) * wish.taper_s)
-        flowing = self._current(now)
-        start = (
-            min(allowed, flowing)
-            if flowing > cut_a
-            else min(allowed, wish.current_a, self._limit * wish.grip)
-        )
+        start = min(self._allowed(max(wish.need_wh - self._energy(now), 0.0)), self._current(now))
         if start <= cut_a:
             self._next_step(now)
             return
-        end = now + wish.taper_s * log(start / cut_a)
-        self._flow(now, _TAPER, end, excess=start, lag_s=wish.taper_s)
+        self._flow(now, _TAPER, now + wish.taper_s * log(start / cut_a), excess=start, lag_s=wish.taper_s)
 
     def _next_step(self, now: float) -> None:
         """After the end: steps of little current, then nothing."""
@@ -294,48 +304,42 @@ class Car:
 
     def _integral(self, now: float) -> float:
         """Antiderivative of the power at `now`, in Wh."""
+        return self._joules(now, self._supply.waves(now)) / 3600.0
+
+    def _joules(self, now: float, waves: Waves) -> float:
         a, b, lag = self._settled, self._excess, self._lag
         u = now - self._since
-        decay = exp(-u / lag) if b else 0.0
-        charge = a * u - b * lag * decay
-        square = a * a * u - 2 * a * b * lag * decay - b * b * lag / 2 * decay * decay
+        decay = exp(-u / lag) if b and u < _GONE * lag else 0.0
+        tail = b * lag * decay
+        charge = a * u - tail
+        square = a * a * u - (2.0 * a + 0.5 * b * decay) * tail
         supply = self._supply
-        weights, level, squares = _SUMS[self.phases]
-        joules = charge * (
-            supply.level_v[0] if self.phases == 1 else sum(map(float.__mul__, level, supply.level_v))
-        )
-        joules -= squares * supply.resistance_ohm * square
+        volts, squares, slow, fast, faster = _SUMS[self.phases]
+        v1, v2, v3 = supply.level_v
+        total = charge * (volts[0] * v1 + volts[1] * v2 + volts[2] * v3)
+        total -= squares * supply.resistance_ohm * square
+        weights = (slow, slow, slow, slow, slow, fast, faster)
+        if not tail:
+            for weight, (_, sine, omega) in zip(weights, waves, strict=True):
+                total += weight * a * sine / omega
+            return total
         rate = 1.0 / lag
-        for weight, (amplitude, omega, phase) in zip(weights, supply.oscillations, strict=True):
-            angle = omega * now + phase
-            sine = sin(angle)
-            wave = a * sine / omega
-            if b:
-                wave += b * decay * (omega * sine - rate * cos(angle)) / (omega * omega + rate * rate)
-            joules += weight * amplitude * wave
-        return joules / 3600.0
+        for weight, (cosine, sine, omega) in zip(weights, waves, strict=True):
+            swing = b * decay * (omega * sine - rate * cosine) / (omega * omega + rate * rate)
+            total += weight * (a * sine / omega + swing)
+        return total
 
 
-# Per phase count: weight of each oscillation, weight of each level, sum of squared balances.
-_SUMS: Final = {
-    1: (PHASE_WEIGHTS[0], (1.0, 0.0, 0.0), 1.0),
-    3: (
-        tuple(
-            sum(g * w for g, w in zip(_BALANCE, column, strict=True))
-            for column in zip(*PHASE_WEIGHTS, strict=True)
-        ),
-        _BALANCE,
-        sum(g * g for g in _BALANCE),
-    ),
-}
+def _sums(balance: Phases) -> tuple[Phases, float, float, float, float]:
+    """Weights of the levels, sum of squares, weights of the slow waves and of the two fast ones."""
+    fast, faster = (sum(g * w[n] for g, w in zip(balance, FAST_WEIGHTS, strict=True)) for n in (0, 1))
+    return balance, sum(g * g for g in balance), sum(balance), fast, faster
 
 
-def _measured(
-    volts: tuple[float, float, float],
-    active_a: tuple[float, float, float],
-    reactive_var: float,
-    energy_wh: float,
-) -> Reading:
+_SUMS: Final = {1: _sums((1.0, 0.0, 0.0)), 3: _sums(_BALANCE)}  # by phases
+
+
+def _measured(volts: Phases, active_a: Phases, reactive_var: float, energy_wh: float) -> Reading:
     """Active current is what the car controls; the meter also sees the reactive part."""
     v1, v2, v3 = volts
     a1, a2, a3 = active_a

@@ -90,8 +90,8 @@ class Place(Protocol):
     connectors: int
     badge: bool
 
-    def schedule(self) -> Schedule:
-        """Its visits."""
+    def schedule(self, local_s: float) -> Schedule:
+        """Its visits from local time `local_s` on."""
 
     def id_tag(self, number: int) -> str:
         """The badge `number` of the pool."""
@@ -117,7 +117,7 @@ class People:
         place = self._place
         self._shift_s = now - local_s
         self._luck = stream(place.seed, place.identity, "people")
-        self._schedule = place.schedule()
+        self._schedule = place.schedule(local_s)
         self._sides = tuple(Side(n) for n in range(1, place.connectors + 1))
         for side in self._sides:
             self._await(side, local_s)

@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 from msgspec import Struct, structs
 
-from profiles import sites, tomlfile
+from profiles import sites, tomlfile, vehicles
 from profiles.drivers import Driver, People
 from profiles.fleetfile import FleetFile, Group, Network
-from profiles.sites import Site
+from profiles.sites import Site, Visits
 from profiles.tags import Tag, TagPool
 from profiles.visits import Schedule
 from stations.core.plan import Personality, Plan, Product
@@ -61,7 +61,8 @@ def load(name: str | Path) -> "Fleet":
 
 
 def _checked(path: Path) -> "Fleet":
-    return Fleet(path, tomlfile.read(path, FleetFile, "fleet"))
+    file: FleetFile = tomlfile.read(path, FleetFile, "fleet")
+    return Fleet(path, file)
 
 
 class Fleet:
@@ -128,9 +129,10 @@ class Fleet:
 
     def _site(self, n: int, group: Group) -> Site:
         try:
+            vehicles.check_mix(group.vehicles)
             return sites.load(group.site, self.path.parent)
         except PlanError as error:
-            raise PlanError(f"{self._where}, $.groups[{n}].site: {error}") from None
+            raise PlanError(f"{self._where}, $.groups[{n}], {error}") from None
 
     def _product(self, n: int, group: Group) -> Product:
         try:
@@ -165,6 +167,7 @@ class Deployment:
         self.start_local_s = fleet.start_local_s
         self._common = common
         self._base = common.url_base if common.url_base.endswith("/") else f"{common.url_base}/"
+        self._visits: dict[int, Visits] = {}
         self._product = lru_cache(maxsize=512)(self._variant)
 
     def identity(self, index: int) -> str:
@@ -198,6 +201,21 @@ class Deployment:
     def id_tags(self) -> Sequence[Tag]:
         """The badge pool, to be put into a central system that checks badges."""
         return self.tags.all(self.seed)
+
+    def visits(self, which: int) -> Visits:
+        """Where the stations of group number `which` get their visits from."""
+        if which not in self._visits:
+            fleet = self.fleet
+            group = fleet.file.groups[which]
+            self._visits[which] = sites.visits(
+                fleet._sites[which],  # noqa: SLF001 — a deployment is its fleet's other half
+                group.name,
+                mix=group.vehicles,
+                connectors=fleet._products[which].connectors,  # noqa: SLF001 — as above
+                tags=fleet.file.tags.size,
+                seed=self.seed,
+            )
+        return self._visits[which]
 
     def _variant(self, which: int, firmware: str, faults: frozenset[str]) -> Product:
         group, product = self.fleet.file.groups[which], self.fleet._products[which]  # noqa: SLF001 — as above
@@ -237,11 +255,9 @@ class _Standing:
         self.connectors = product.connectors
         self.badge = group.badge
 
-    def schedule(self) -> Schedule:
-        """Its visits."""
-        fleet = self._deployment.fleet
-        site = fleet._sites[self._which]  # noqa: SLF001 — as above
-        return site.schedule(self.seed, self.site, self.identity, self._rank, fleet.file.tags.size)
+    def schedule(self, local_s: float) -> Schedule:
+        """Its visits from local time `local_s` on."""
+        return self._deployment.visits(self._which).schedule(self.identity, self._rank, local_s)
 
     def id_tag(self, number: int) -> str:
         """The badge `number` of the pool."""

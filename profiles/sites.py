@@ -2,39 +2,92 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import structs
 
-from profiles import tomlfile
+from profiles import tomlfile, vehicles
+from profiles.arrivals import DAY_S, Place, PlaceKind, StationPlan
 from profiles.cars import Wish
+from profiles.mixtures import DAY_BEGINS_H, Mixture
+from profiles.sitefile import Measured, SiteFile, Steady, Variant
 from profiles.visits import Schedule, Visit
 from stations.core.streams import stream
 from stations.errors import PlanError
 
 FOLDER: Final = Path(__file__).with_name("sites")
 
+Site: TypeAlias = Steady | Measured
 
-class Steady(Struct, frozen=True, tag_field="kind", tag="steady", forbid_unknown_fields=True):
-    """Cars one after the other at every connector, at any hour: for demonstrations and plain load."""
 
-    title: str
-    gap_s: Annotated[float, Meta(gt=0, description="mean time for which a connector stays free")]
-    stay_s: Annotated[
-        tuple[Annotated[float, Meta(gt=0)], Annotated[float, Meta(gt=0)]],
-        Meta(description="shortest and longest stay"),
-    ]
-    current_a: Annotated[
-        tuple[Annotated[float, Meta(gt=0)], Annotated[float, Meta(gt=0)]],
-        Meta(description="lowest and highest current per phase that cars take"),
-    ]
-    full: Annotated[float, Meta(ge=0, le=1, description="share of cars that are full before they leave")] = (
-        0.3
-    )
+def names() -> list[str]:
+    """The ready sites."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
-    def schedule(self, seed: int, _site: str, station: str, _rank: int, tags: int) -> Schedule:
-        """The visits of one station."""
-        return _SteadySchedule(self, seed, station, tags)
+
+@cache
+def load(name: str, folder: Path = FOLDER) -> Site:
+    """The site profile `name`, or the site file at that path (relative to `folder`)."""
+    path = FOLDER / f"{name}.toml"
+    if not path.is_file():
+        if not name.endswith(".toml"):
+            known = ", ".join(names())
+            raise PlanError(
+                f"site {name}: there is no such profile; mend: use one of {known}, or a path ending in .toml"
+            )
+        path = folder / name
+    file: SiteFile = tomlfile.read(path, SiteFile, "site")
+    if not isinstance(file, Variant):
+        return file
+    known_site = load(file.of)
+    if not isinstance(known_site, Measured):
+        raise PlanError(f"site {path.name}, $.of: {file.of} is not a measured site; mend: name one that is")
+    changes = {key: value for key, value in structs.asdict(file).items() if key != "of" and value is not None}
+    return structs.replace(known_site, **changes)
+
+
+class Visits(Protocol):
+    """Where the stations of one group get their visits from."""
+
+    def schedule(self, station: str, rank: int, local_s: float) -> Schedule:
+        """The visits of `station`, the `rank`-th of its group (0 and up), from local time `local_s` on."""
+
+
+def visits(site: Site, group: str, *, mix: str, connectors: int, tags: int, seed: int) -> Visits:
+    """The visits of a group's stations, whose product has so many connectors."""
+    if isinstance(site, Steady):
+        return _Steadily(site, seed, tags)
+    return _Places(PlaceKind(site, Mixture(site), mix, connectors, tags), seed, group)
+
+
+class _Places:
+    """The places of a group: each is as many stations as drivers choose between."""
+
+    def __init__(self, kind: PlaceKind, seed: int, group: str) -> None:
+        self._kind, self._seed, self._group = kind, seed, group
+        self._size = max(1, round(kind.site.stations * kind.site.connectors / kind.connectors))
+        self._places: dict[tuple[int, int], Place] = {}
+
+    def schedule(self, _station: str, rank: int, local_s: float) -> Schedule:
+        """The plan of the place's day is worked out when somebody asks for it."""
+        number, station = divmod(rank, self._size)
+        first_day = int((local_s - DAY_BEGINS_H * 3600.0) // DAY_S)
+        place = self._places.get((number, first_day))
+        if place is None:
+            place = Place(self._kind, self._seed, f"{self._group}/{number}", first_day)
+            self._places[number, first_day] = place
+        return StationPlan(place, self._kind, self._seed, station)
+
+
+class _Steadily:
+    """One car after the other at each connector."""
+
+    def __init__(self, site: Steady, seed: int, tags: int) -> None:
+        self._site, self._seed, self._tags = site, seed, tags
+
+    def schedule(self, station: str, _rank: int, _local_s: float) -> Schedule:
+        """Depends on nothing but the station's name."""
+        return _SteadySchedule(self._site, self._seed, station, self._tags)
 
 
 class _SteadySchedule:
@@ -52,7 +105,7 @@ class _SteadySchedule:
         gap_s, stay_s = luck.exponential(site.gap_s), luck.uniform(*site.stay_s)
         phases = luck.choice((1, 3))
         current_a = luck.uniform(*site.current_a)
-        need_wh = phases * 230.0 * current_a * stay_s / 3600.0 * luck.uniform(0.3, 0.7)
+        need_wh = phases * vehicles.PLATEAU_V * current_a * stay_s / 3600.0 * luck.uniform(0.3, 0.7)
         wish = Wish(
             current_a=current_a,
             need_wh=need_wh if luck.random() < site.full else float("inf"),
@@ -61,20 +114,3 @@ class _SteadySchedule:
             lag_s=luck.uniform(0.5, 1.5),
         )
         return Visit(after_s + gap_s, stay_s, wish, phases, "demo", luck.integer(self._tags))
-
-
-Site: TypeAlias = Steady
-
-
-@cache
-def load(name: str, folder: Path = FOLDER) -> Site:
-    """The site profile `name`, or the site file at that path (relative to `folder`)."""
-    ready = FOLDER / f"{name}.toml"
-    if ready.is_file():
-        return tomlfile.read(ready, Site, "site")
-    if name.endswith(".toml"):
-        return tomlfile.read(folder / name, Site, "site")
-    names = ", ".join(sorted(path.stem for path in FOLDER.glob("*.toml")))
-    raise PlanError(
-        f"site {name}: there is no such profile; mend: use one of {names}, or the path of a .toml file"
-    )

@@ -6,8 +6,8 @@ and looking more often changes nothing. Amplitudes restate published one-minute 
 Ziyat et al., IEEE Access 11 (2023) 138445); level and swing for a European 230 V grid are an assumption.
 """
 
-from math import cos, pi, tan
-from typing import Final
+from math import cos, pi, sin, tan
+from typing import Final, TypeAlias
 
 from stations.core.streams import stream
 
@@ -17,12 +17,12 @@ _EVENING_S: Final = 19 * 3600.0  # the swing is lowest when the neighbourhood co
 _SLOW: Final = (4, 0.9, 1500.0)  # cosines, standard deviation in V, correlation time in s
 _FAST: Final = (2, 0.3, 40.0)
 
-# Each oscillation is felt differently on each phase: the slow ones come from upstream and are nearly common.
-PHASE_WEIGHTS: Final = (
-    (1.00, 1.05, 0.90, 1.00, 1.10, 1.00, 0.35),
-    (0.95, 0.90, 1.10, 1.05, 0.95, -0.45, 1.00),
-    (1.05, 1.05, 1.00, 0.90, 0.95, 0.55, -0.85),
-)
+# Slow waves come from upstream, common to the phases; the fast ones are the neighbours', phase by phase.
+FAST_WEIGHTS: Final = ((1.0, 0.35), (-0.45, 1.0), (0.55, -0.85))
+
+Phases: TypeAlias = tuple[float, float, float]  # L1, L2, L3
+Waves: TypeAlias = list[tuple[float, float, float]]  # amplitude · cosine, amplitude · sine, angular frequency
+IDLE: Final[Phases] = (0.0, 0.0, 0.0)
 
 
 class Supply:
@@ -30,7 +30,7 @@ class Supply:
 
     __slots__ = ("level_v", "oscillations", "resistance_ohm")
 
-    level_v: tuple[float, float, float]  # open-circuit mean on L1, L2, L3
+    level_v: Phases  # open-circuit mean on L1, L2, L3
     oscillations: tuple[tuple[float, float, float], ...]  # amplitude in V, angular frequency in 1/s, phase
     resistance_ohm: float  # drop per ampere, line and neutral together
 
@@ -60,12 +60,21 @@ class Supply:
                 )
         self.oscillations = tuple(waves)
 
-    def volts(self, now: float, current_a: tuple[float, float, float]) -> tuple[float, float, float]:
-        """Voltage per phase at `now` while `current_a` flows."""
-        waves = [amplitude * cos(rate * now + phase) for amplitude, rate, phase in self.oscillations]
-        drop = self.resistance_ohm
-        first, second, third = (
-            level - drop * amperes + sum(map(float.__mul__, weights, waves))
-            for level, amperes, weights in zip(self.level_v, current_a, PHASE_WEIGHTS, strict=True)
+    def waves(self, now: float) -> Waves:
+        """The oscillations at `now`: the day, four slow ones, two fast ones."""
+        return [
+            (amplitude * cos(angle := omega * now + phase), amplitude * sin(angle), omega)
+            for amplitude, omega, phase in self.oscillations
+        ]
+
+    def volts(self, waves: Waves, current_a: Phases) -> Phases:
+        """Voltage per phase while `current_a` flows."""
+        day, one, two, three, four, fast, faster = (wave[0] for wave in waves)
+        common = day + one + two + three + four
+        (a1, a2, a3), drop, (v1, v2, v3) = current_a, self.resistance_ohm, self.level_v
+        (f1, g1), (f2, g2), (f3, g3) = FAST_WEIGHTS
+        return (
+            v1 - drop * a1 + common + f1 * fast + g1 * faster,
+            v2 - drop * a2 + common + f2 * fast + g2 * faster,
+            v3 - drop * a3 + common + f3 * fast + g3 * faster,
         )
-        return first, second, third

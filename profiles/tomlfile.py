@@ -5,14 +5,12 @@ import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from msgspec.inspect import CustomType, DictType, Field, ListType, Metadata, StructType, UnionType, type_info
 
 from stations.errors import PlanError
-
-T = TypeVar("T")
 
 _PLACED: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?P<place>[^`]+)`)?$", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<key>[^`]+)`")
@@ -20,7 +18,7 @@ _MISSING: Final = re.compile(r"missing required field `(?P<key>[^`]+)`")
 _STEP: Final = re.compile(r"\.(?P<key>\w+)|\[(?P<index>[^\]]*)\]")
 
 
-def read(path: Path, shape: type[T], what: str) -> T:
+def read(path: Path, shape: Any, what: str) -> Any:
     """The file at `path` as a `shape`; `what` names its kind in messages ("fleet", "site")."""
     name = f"{what} {path.name}"
     try:
@@ -32,7 +30,7 @@ def read(path: Path, shape: type[T], what: str) -> T:
     return parse(text, shape, name)
 
 
-def parse(text: str, shape: type[T], name: str) -> T:
+def parse(text: str, shape: Any, name: str) -> Any:
     """TOML `text` as a `shape`; `name` stands first in messages."""
     try:
         data = tomllib.loads(text)
@@ -44,7 +42,7 @@ def parse(text: str, shape: type[T], name: str) -> T:
         raise PlanError(f"{name}, {_explained(str(error), shape)}") from None
 
 
-def _explained(message: str, shape: type) -> str:
+def _explained(message: str, shape: Any) -> str:
     """Our words for a message of msgspec: place, fault and mend."""
     placed = _PLACED.match(message)
     assert placed is not None  # the pattern matches any text
@@ -57,13 +55,13 @@ def _explained(message: str, shape: type) -> str:
     return f"{place}: {fault[0].lower()}{fault[1:]}; mend: correct the value{_about(place, shape)}"
 
 
-def _nearest(key: str, place: str, shape: type) -> str:
+def _nearest(key: str, place: str, shape: Any) -> str:
     known = [field.encode_name for field in _fields(_at(place, shape))]
     close = get_close_matches(key, known, n=1)
     return f"did you mean `{close[0]}`?" if close else f"known keys are {', '.join(sorted(known))}"
 
 
-def _about(place: str, shape: type) -> str:
+def _about(place: str, shape: Any) -> str:
     """What the key at `place` is, from the description in its type."""
     parent, _, key = place.rpartition(".")
     key = key.partition("[")[0]
@@ -84,7 +82,7 @@ def _fields(kind: Any) -> tuple[Field, ...]:
     return kind.fields if isinstance(kind, StructType) else ()
 
 
-def _at(place: str, shape: type) -> Any:
+def _at(place: str, shape: Any) -> Any:
     """The type at a place such as `$.groups[0].network`."""
     kind: Any = type_info(shape)
     for step in _STEP.finditer(place):

@@ -1,0 +1,243 @@
+"""Vehicle classes, mixes by fleet year, and the wishes of cars: drawn from a class or fitted to a session.
+
+Fitted to a session means: hour, dwell, energy, power and time with current come from a measured site's law,
+and the shape inside the session (taper, pause, low current, afterglow) is chosen so that it loses just the
+time that the law says was lost. The mean power of a session therefore emerges from its curve.
+"""
+
+from functools import cache
+from math import inf, log
+from pathlib import Path
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct, structs
+
+from profiles import tomlfile
+from profiles.cars import Car, Wish
+from profiles.supply import Supply
+from stations.core.streams import Stream, stream
+from stations.errors import PlanError
+
+TABLE: Final = Path(__file__).with_name("vehicles.toml")
+AS_MEASURED: Final = "as-measured"
+PLATEAU_V: Final = 231.0  # mean voltage under load, to turn kW into A
+_FULL_LOAD_A: Final = 31.3  # active current of a 32 A socket
+_LEAST_LOSS_H: Final = 0.01
+
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class VehicleClass(Struct, frozen=True, forbid_unknown_fields=True):
+    """Cars that charge alike."""
+
+    title: str
+    phases: Annotated[int, Meta(ge=1, le=3)]
+    charger_a: Positive  # active current per phase at most
+    battery_kwh: Annotated[list[Positive], Meta(min_length=5, max_length=5)]  # quantiles
+    efficiency: Annotated[float, Meta(gt=0, le=1)]  # battery over plug
+    reactive_var: tuple[float, float]  # per phase while current flows, lowest and highest
+    taper_min: tuple[float, float]  # median, and spread of the logarithm
+    stops_dead: Share  # sessions that end without a taper
+    minimum_a: Positive = 6.0
+    sip_a: float = 0.0  # current taken below the minimum, when it charged before
+    wake_s: Positive = 6.0  # median
+    dips: Share = 0.0  # sessions with short dips all along
+    tail: str = ""
+    tail_share: Share = 0.0
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True):
+    """The vehicle table."""
+
+    classes: dict[str, VehicleClass]
+    tails: dict[str, list[tuple[Share, Positive, Positive]]]
+    mixes: dict[str, dict[str, Positive]]
+
+
+class Fitted(Struct, frozen=True, gc=False):
+    """A session of a measured site, to be explained by a curve."""
+
+    power_kw: float
+    energy_kwh: float
+    charge_h: float
+    dwell_h: float
+    finished: bool
+
+
+@cache
+def table() -> Table:
+    """The vehicle table that ships with the project."""
+    known: Table = tomlfile.read(TABLE, Table, "vehicles")
+    return known
+
+
+def vehicle_class(name: str) -> VehicleClass:
+    """The class `name` of the table."""
+    try:
+        return table().classes[name]
+    except KeyError:
+        known = ", ".join(sorted(table().classes))
+        raise PlanError(f"vehicle {name}: not in the table; mend: use one of {known}") from None
+
+
+def check_mix(name: str) -> None:
+    """Refuse a mix that is not in the table."""
+    if name != AS_MEASURED and name not in table().mixes:
+        known = ", ".join([AS_MEASURED, *sorted(table().mixes)])
+        raise PlanError(f"vehicle mix {name}: not in the table; mend: use one of {known}")
+
+
+def single(name: str, seed: int, identity: str) -> Car:
+    """One car of class `name` that charges until its battery is full: for a station driven by hand."""
+    luck = stream(seed, identity, f"vehicle {name}")
+    _, phases, wish = drawn(name, luck, need_kwh=inf, scale_to_battery=True)
+    return Car(wish, Supply(seed, "by hand", identity), phases=phases, noise=luck.bits64())
+
+
+def drawn_class(mix: str, luck: Stream) -> str:
+    """A class by the shares of a mix."""
+    shares = table().mixes[mix]
+    return luck.choice(tuple(shares), tuple(shares.values()))
+
+
+def drawn(
+    name: str, luck: Stream, *, need_kwh: float, scale_to_battery: bool = False
+) -> tuple[str, int, Wish]:
+    """A car of class `name` that wants `need_kwh` at the plug, but never more than its battery takes."""
+    kind = vehicle_class(name)
+    capacity_kwh = _quantile(kind.battery_kwh, luck.random()) / kind.efficiency
+    room_kwh = capacity_kwh * (luck.uniform(0.3, 0.8) if scale_to_battery else 0.9)
+    taper_s = 0.0
+    if luck.random() >= kind.stops_dead:
+        taper_s = 60.0 * luck.lognormal(log(kind.taper_min[0]), kind.taper_min[1])
+    wish = _traits(kind, luck, kind.charger_a)
+    wish = structs.replace(
+        wish, need_wh=1000.0 * min(need_kwh, room_kwh), taper_s=taper_s, cut=luck.uniform(0.08, 0.2)
+    )
+    if wish.window_every_s == 0.0 and luck.random() < 0.15:
+        wish = structs.replace(
+            wish,
+            window_from_s=luck.uniform(300.0, 7200.0),
+            window_s=60.0 * luck.uniform(10.0, 120.0),
+            window_level=luck.choice((0.0, 0.5)),
+        )
+    return name, kind.phases, structs.replace(wish, tail=_tail(kind, luck))
+
+
+def fitted(session: Fitted, luck: Stream) -> tuple[str, int, Wish]:
+    """A car whose curve gives the session's energy, power and time with current."""
+    name = _class_of(session.power_kw, luck)
+    kind = vehicle_class(name)
+    current_a = min(session.power_kw * 1000.0 / (kind.phases * PLATEAU_V), _FULL_LOAD_A)
+    power_kw = current_a * kind.phases * PLATEAU_V / 1000.0
+    wish = structs.replace(_traits(kind, luck, current_a), cut=luck.uniform(0.08, 0.2))
+    lost_h = max(session.charge_h - session.energy_kwh / power_kw, 0.0)
+    if not session.finished:
+        return name, kind.phases, _slowed(structs.replace(wish, need_wh=inf), session, lost_h, luck)
+    wish = structs.replace(wish, need_wh=session.energy_kwh * 1000.0)
+    wish, lost_h = _with_tail(wish, kind, power_kw, lost_h, luck)
+    wish, lost_h = _with_taper(wish, session, power_kw, lost_h)
+    if lost_h > _LEAST_LOSS_H:
+        return name, kind.phases, _slowed(wish, session, lost_h, luck)
+    idle_h = session.dwell_h - session.charge_h
+    if wish.window_every_s == 0.0 and idle_h > 0.3 and luck.random() < 0.15:
+        wish = structs.replace(
+            wish,
+            window_from_s=3600.0 * session.charge_h * luck.uniform(0.05, 0.6),
+            window_s=3600.0 * min(luck.uniform(0.17, 2.0), 0.8 * idle_h),
+            window_level=0.0,
+        )
+    return name, kind.phases, wish
+
+
+def _traits(kind: VehicleClass, luck: Stream, current_a: float) -> Wish:
+    """What belongs to the car, not to the session."""
+    wish = Wish(
+        current_a=current_a * luck.normal(1.0, 0.002),
+        wake_s=min(luck.lognormal(log(kind.wake_s), 0.5), 60.0),
+        lag_s=luck.uniform(2.0, 4.0),
+        grip=min(max(luck.normal(0.985, 0.02), 0.94), 0.998),
+        minimum_a=kind.minimum_a,
+        sip_a=kind.sip_a,
+        reactive_var=luck.uniform(*kind.reactive_var) * min(current_a / kind.charger_a, 1.0),
+    )
+    if luck.random() < kind.dips:
+        every_s = 3600.0 / 4.5
+        return structs.replace(
+            wish,
+            window_from_s=luck.uniform(60.0, every_s),
+            window_s=20.0,
+            window_level=0.01,
+            window_every_s=every_s,
+        )
+    return wish
+
+
+def _tail(kind: VehicleClass, luck: Stream) -> tuple[tuple[float, float], ...]:
+    if not kind.tail or luck.random() >= kind.tail_share:
+        return ()
+    return tuple((share, 60.0 * luck.uniform(low, high)) for share, low, high in table().tails[kind.tail])
+
+
+def _with_tail(
+    wish: Wish, kind: VehicleClass, power_kw: float, lost_h: float, luck: Stream
+) -> tuple[Wish, float]:
+    """The car's habit after the end, if the session has time and energy for it; less is lost then."""
+    tail = _tail(kind, luck)
+    flowing_h = sum(seconds for share, seconds in tail if share) / 3600.0
+    energy_kwh = sum(share * seconds for share, seconds in tail) / 3600.0 * power_kw
+    cost_h = flowing_h - energy_kwh / power_kw
+    if not tail or cost_h > lost_h or energy_kwh > 0.2 * wish.need_wh / 1000.0:
+        return wish, lost_h
+    return structs.replace(wish, tail=tail, need_wh=wish.need_wh - 1000.0 * energy_kwh), lost_h - cost_h
+
+
+def _with_taper(wish: Wish, session: Fitted, power_kw: float, lost_h: float) -> tuple[Wish, float]:
+    """A taper that loses `lost_h`, as far as it may hold two thirds of the energy; what is left over."""
+    if lost_h < _LEAST_LOSS_H:
+        return wish, 0.0
+    per_taper = log(1.0 / wish.cut) - (1.0 - wish.cut)  # time lost, in time constants
+    longest_h = 0.66 * session.energy_kwh / (power_kw * (1.0 - wish.cut))
+    taper_h = min(lost_h / per_taper, longest_h, 3.0)
+    return structs.replace(wish, taper_s=3600.0 * taper_h), lost_h - taper_h * per_taper
+
+
+def _slowed(wish: Wish, session: Fitted, lost_h: float, luck: Stream) -> Wish:
+    """A time of lower current (load sharing, heat) that loses `lost_h`; a car that dips stops dipping."""
+    wish = structs.replace(wish, window_from_s=inf, window_every_s=0.0, window_s=0.0)
+    if lost_h < 0.03 * session.charge_h and not session.finished:
+        return wish
+    level = luck.uniform(0.3, 0.6)
+    span_h = 0.85 * session.charge_h
+    if lost_h / (1.0 - level) > span_h:
+        level = max(1.0 - lost_h / span_h, 0.03)
+    window_h = lost_h / (1.0 - level)
+    start_h = luck.random() * max(session.charge_h - window_h - 0.02, 0.0)
+    return structs.replace(
+        wish, window_from_s=3600.0 * start_h, window_s=3600.0 * window_h, window_level=level
+    )
+
+
+def _class_of(power_kw: float, luck: Stream) -> str:
+    """A class that charges at about that power."""
+    if power_kw < 2.6:
+        return "patient"
+    if power_kw < 4.3:
+        return luck.choice(("phev-1ph-16", "bev-1ph-32", "two-step"), (70, 28, 2))
+    if power_kw < 7.3:
+        return luck.choice(("bev-1ph-32", "leaf-like", "phev-1ph-32"), (60, 25, 15))
+    if power_kw < 12.5:
+        return luck.choice(("bev-3ph-16", "zoe-like"), (75, 25))
+    return luck.choice(("zoe-like", "bev-3ph-32"), (60, 40))
+
+
+def _quantile(quantiles: list[float], share: float) -> float:
+    """Linear between the 5/25/50/75/95 % quantiles, flat outside."""
+    levels = (0.05, 0.25, 0.5, 0.75, 0.95)
+    if share <= levels[0]:
+        return quantiles[0]
+    for low, high, below, above in zip(levels, levels[1:], quantiles, quantiles[1:], strict=False):
+        if share <= high:
+            return below + (above - below) * (share - low) / (high - low)
+    return quantiles[-1]
