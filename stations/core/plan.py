@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from stations.core.transfers import Transfers
+
 
 class Personality(StrEnum):
     """Two behaviours over one engine (design C1)."""
@@ -28,7 +30,10 @@ class Product(Struct, frozen=True):
     faults: frozenset[str] = frozenset()  # opt-in product faults by name (issue: conformance docs)
     reboot_delay_s: float = 30.0
     drop_link_on_firmware_reboot: bool = True
+    attached_connectors: frozenset[int] = frozenset()  # sides that act as if their cable were fixed (UC-2)
+    local_connectors: frozenset[int] = frozenset()  # sides with OCPP off: Unavailable to the central system
     real_transfers: bool = False  # TransferWanted instead of a modelled transfer
+    transfers: Transfers = Transfers()  # what modelled transfers are like
     subprotocol_lenient: bool = False  # go on without an echoed subprotocol, recording a finding (WS-2)
 
 
