@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, TypeVar, cast
 
 import msgspec
@@ -150,10 +150,10 @@ def status_notification(exchange: Exchange, request: StatusNotification) -> Stat
 
 
 @_answers(MeterValues)
-def meter_values(exchange: Exchange, request: MeterValues) -> MeterValuesConf:
+def meter_values(exchange: Exchange, request: MeterValues) -> MeterValuesConf | None:
     """§4.7: also without a transaction, and of one nobody knows."""
     session = exchange.session
-    misdeeds = session.central.misdeeds
+    misdeeds, ledger = session.central.misdeeds, session.central.ledger
     if misdeeds.active and (fault := misdeeds.strike(LostMeterValues, session.station)) is not None:
         misdeeds.commit(
             fault,
@@ -163,19 +163,32 @@ def meter_values(exchange: Exchange, request: MeterValues) -> MeterValuesConf:
             transaction_id=request.transaction_id,
         )
         return MeterValuesConf()
-    for meter_value in request.meter_value:
-        session.central.ledger.append(
-            rows.MeterValues(
-                session.station,
-                request.connector_id,
-                request.transaction_id,
-                meter_value.timestamp,
-                _unix_s(meter_value.timestamp),
-                _json_text(meter_value.sampled_value),
-                exchange.received_s,
-            )
+    *earlier, last = (
+        rows.MeterValues(
+            session.station,
+            request.connector_id,
+            request.transaction_id,
+            meter_value.timestamp,
+            _unix_s(meter_value.timestamp),
+            _json_text(meter_value.sampled_value),
+            exchange.received_s,
         )
+        for meter_value in request.meter_value
+    )
+    for row in earlier:
+        ledger.append(row)
+    if ledger.behind:  # the station waits: it has no second CALL to send meanwhile (RPC-3)
+        ledger.append_awaited(last, partial(_answer_meter_values, exchange))
+        return None
+    ledger.append(last)
     return MeterValuesConf()
+
+
+def _answer_meter_values(exchange: Exchange, kept: int | None) -> None:
+    if kept is None:
+        exchange.refuse(ErrorCode.INTERNAL_ERROR, "the meter values could not be recorded")
+    else:
+        exchange.answer(MeterValuesConf())
 
 
 @_answers(StartTransaction)
@@ -282,11 +295,11 @@ def stop_transaction(exchange: Exchange, request: StopTransaction) -> None:
         exchange.answer(StopTransactionConf(info))
         return
 
-    def committed(transaction_id: int | None) -> None:
-        if transaction_id is None:
+    def committed(kept: int | None) -> None:
+        if kept is None:
             exchange.refuse(ErrorCode.INTERNAL_ERROR, "the end of the transaction could not be recorded")
             return
-        central.ended(row.station, transaction_id)
+        central.ended(row.station, row.transaction_id)
         exchange.answer(StopTransactionConf(info))
 
     central.ledger.append_awaited(row, committed)

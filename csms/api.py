@@ -130,7 +130,7 @@ class Api:
             "messages_out_per_s": messages_out_per_s,
             "counted": self._central.statistics,
             "misdeeds": self._central.misdeeds.committed,
-            "ledger": {"writer": ledger.counters, "backlog_rows": ledger.backlog_rows(), "rows": rows},
+            "ledger": {"writer": ledger.counters, "backlog_rows": ledger.backlog_rows, "rows": rows},
         }
         return _json(view)
 

@@ -4,6 +4,7 @@ Rows are handed over by the event loop and collected while the previous batch is
 commit): thousands of stations share a few dozen commits a second. `Boot`, `Start` and `Stop` rows come
 with a callback which runs, through `deliver`, after their batch is committed: their confirmations never
 promise what a killed process would forget. Every other row may be lost with the last batch (about 10 ms).
+A MeterValues waits for its commit only while the writer is `behind`.
 
 The database is in WAL mode with `synchronous = NORMAL`: a commit survives the death of the process (SIGKILL
 included) and may be lost, never half-written, when the machine loses power. One process writes a database
@@ -24,7 +25,7 @@ from typing import IO, Final, TypeAlias, TypeVar
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from csms.rows import TABLES, Boot, Row, Start, Stop, insert_sql
+from csms.rows import TABLES, Boot, MeterValues, Row, Start, Stop, insert_sql
 from stations.errors import PlanError
 
 _log = logging.getLogger("csms.ledger")
@@ -35,6 +36,7 @@ COMMIT_PAUSE_S: Final = (
 )
 RETRY_PAUSE_S: Final = 0.25
 GIVE_UP_S: Final = 10.0  # disk full or locked for so long: the batch is dropped, counted and its callers told
+BEHIND_ROWS: Final = 5_000
 CHUNK_ROWS: Final = (128, 16, 1)
 # What a single bad row raises (a lone surrogate, an integer beyond 64 bits): the rest of its batch must live.
 BAD_ROW: Final = (
@@ -46,11 +48,11 @@ BAD_ROW: Final = (
 )
 
 Deliver: TypeAlias = Callable[[list[Callable[[], None]]], None]
-# Called with the transactionId under which the row is kept (0 for a boot), None when it could not be written.
+# Called with the transactionId under which the row is kept (0: not a start), None when it was not written.
 Committed: TypeAlias = Callable[[int | None], None]
 
 
-Awaited: TypeAlias = Boot | Start | Stop
+Awaited: TypeAlias = Boot | Start | Stop | MeterValues
 _A = TypeVar("_A")
 
 
@@ -136,6 +138,7 @@ class Ledger:
         self.counters = Counters()
         self._deliver = deliver
         self._gathering = _empty_batch()
+        self._gathered_rows = 0
         self._guard = threading.Lock()
         self._wanted = threading.Event()
         self._closing = False
@@ -154,12 +157,14 @@ class Ledger:
         """Write the row with the next commit."""
         with self._guard:
             self._gathering.rows.setdefault(type(row), []).append(row)
+            self._gathered_rows += 1
         self._wanted.set()
 
     def append_awaited(self, row: Awaited, committed: Committed) -> None:
         """Write the row and call back after its commit with the transactionId under which it is kept."""
         with self._guard:
             self._gathering.rows.setdefault(type(row), []).append(row)
+            self._gathered_rows += 1
             self._gathering.waiting.append((row, committed))
         self._wanted.set()
 
@@ -169,10 +174,15 @@ class Ledger:
             self._gathering.changes.append(Change(sql, rows, done))
         self._wanted.set()
 
+    @property
     def backlog_rows(self) -> int:
         """Rows that wait for the writer."""
-        with self._guard:
-            return sum(map(len, self._gathering.rows.values()))
+        return self._gathered_rows
+
+    @property
+    def behind(self) -> bool:
+        """The writer cannot keep up: whoever can wait for a commit should, so that memory stays bounded."""
+        return self._gathered_rows > BEHIND_ROWS
 
     def close(self, timeout_s: float = GIVE_UP_S + 5) -> None:
         """Write what is left, fold the write-ahead log into the database, let go of the file."""
@@ -196,6 +206,7 @@ class Ledger:
     def _write_gathered(self) -> None:
         with self._guard:
             batch, self._gathering = self._gathering, _empty_batch()
+            self._gathered_rows = 0
         if not batch:
             return
         begun = time.monotonic()
@@ -270,9 +281,9 @@ class Ledger:
         """The transactionId of a written row: of the first copy when a StartTransaction came again (Q-4)."""
         if id(row) in bad:
             return None
-        if isinstance(row, Boot):
+        if not isinstance(row, Start):
             return 0
-        if isinstance(row, Stop) or not look:
+        if not look:
             return row.transaction_id
         found = self._db.execute(
             "SELECT transaction_id FROM starts WHERE station = ? AND connector = ? AND id_tag = ?"
