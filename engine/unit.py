@@ -1,0 +1,375 @@
+"""One deployed station: its core, its driver and its link, whichever edge drives it.
+
+The unit asks the station, performs what the station wants in order, and writes down what the station says.
+It has one deadline, the earliest of station, driver and link, in real seconds of the edge's clock.
+
+A station that fails is our bug (C10): it is retired, counted and reported with its traceback, and the run
+goes on with the others.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from traceback import format_exception
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from engine.edge import Edge, Wire
+from engine.facts import moved
+from engine.wheel import NEVER
+from profiles.drivers import Driver
+from stations.core import events as ev
+
+if TYPE_CHECKING:
+    from stations.core.station import Station
+
+FOREVER: Final = float("inf")
+DOWN: Final = "down"
+CONNECTING: Final = "connecting"
+OPEN: Final = "open"
+
+_TRACEBACK_CHARACTERS: Final = 4_000
+
+
+class Stage(IntEnum):
+    """How far a unit's life has come."""
+
+    RUNNING = 0
+    RETIRING = 1  # ends transactions and delivers what waits
+    CLOSING = 2  # closes the link
+    ENDED = 3
+
+
+class Unit:
+    """A station in a world. All methods run in the edge's thread; `happen` is the way in for events."""
+
+    __slots__ = (
+        "_backlog",
+        "_busy",
+        "_connects",
+        "_driver_due",
+        "_edge",
+        "_later",
+        "_link_word",
+        "_open_calls",
+        "_power_w",
+        "_registration",
+        "_running",
+        "_since",
+        "_statuses",
+        "armed",
+        "driver",
+        "index",
+        "link",
+        "retire_by",
+        "stage",
+        "station",
+    )
+
+    def __init__(
+        self, index: int, station: "Station", driver: Driver | None, connectors: int, edge: Edge
+    ) -> None:
+        self.index = index
+        self.station = station
+        self.driver = driver
+        self.link: Wire | None = None
+        self.armed = NEVER  # its tick in engine.wheel
+        self.stage = Stage.RUNNING
+        self.retire_by = FOREVER  # real seconds: when patience with a retiring station ends
+        self._edge = edge
+        self._driver_due = FOREVER  # core seconds
+        self._busy = False
+        self._later: list[ev.Event] | None = None  # what happened while effects were being performed
+        self._since = 0.0  # core seconds: start of the attempt, then opening of the link
+        self._connects = 0
+        self._open_calls = 0
+        self._link_word = DOWN
+        self._registration = ""
+        self._statuses: list[str | None] = [None] * (connectors + 1)
+        self._running: tuple[int, ...] = ()  # sequence numbers of the transactions under way
+        self._power_w = 0.0
+        self._backlog = 0
+        edge.tally.links[DOWN] += 1
+        edge.tally.registrations[""] += 1
+
+    # The life of a unit.
+
+    def power_on(self, local_s: float | None = None) -> None:
+        """Mains on. `local_s` is the local time now, since Monday 00:00; None: the driver knows."""
+        if self.driver is not None:
+            if local_s is not None:
+                self.driver.start(self._edge.clock.now(), local_s)
+            self._look_at_driver(self.driver)
+        self.happen(ev.PowerOn(self._edge.clock.wall_offset_s))
+
+    def retire(self, by: float) -> None:
+        """Stop gracefully: end transactions, deliver what waits, close the link; at `by` at the latest."""
+        if self.stage is not Stage.RUNNING:
+            return
+        self.driver, self._driver_due = None, FOREVER
+        self.stage, self.retire_by = Stage.RETIRING, by
+        for number in range(1, len(self._statuses)):
+            transaction = self.station.connectors[number].transaction
+            if transaction is not None:
+                self.happen(ev.Swipe(transaction.id_tag, (number,)))
+            self.happen(ev.PlugOut(number))
+        self._settle()
+
+    def end(self, bug: str = "") -> None:
+        """Leave the world at once."""
+        if self.stage is Stage.ENDED:
+            return
+        self.stage, self._busy = Stage.ENDED, True  # nothing happens to it any more
+        self.drop_link("dropped at the end")
+        tally = self._edge.tally
+        moved(tally.links, DOWN, None)
+        moved(tally.registrations, self._registration, None)
+        for status in self._statuses:
+            moved(tally.connectors, status, None)
+        tally.sessions -= len(self._running)
+        tally.power_w -= self._power_w
+        tally.backlog -= self._backlog
+        self.driver = None
+        self._edge.gone(self, bug)
+
+    def _settle(self) -> None:
+        """While retiring: close when everything is delivered, leave when the link is gone."""
+        if self.stage is Stage.RETIRING and self.link is not None and self._link_word == OPEN:
+            if self._open_calls or self._running or self.station.backlog:
+                return
+            self.stage = Stage.CLOSING
+            self.happen(ev.Activate(active=False))
+        elif self.link is None or self._link_word != OPEN:
+            self.end()
+
+    # What happens.
+
+    def happen(self, event: ev.Event, due: float | None = None) -> None:
+        """The station is told, and what it wants is done. `due`: when a plan wanted the event, core time."""
+        if self._busy:
+            if self.stage is not Stage.ENDED:
+                self._later = self._later or []
+                self._later.append(event)
+            return
+        now = self._edge.clock.now()
+        self._busy = True
+        try:
+            self._perform(self.station.on_event(event, now, due), now)
+            while self._later:
+                self._perform(self.station.on_event(self._later.pop(0), now), now)
+        except Exception as error:  # noqa: BLE001 — any escape is our bug (C10): retired and reported
+            self._bug(error)
+            return
+        self._busy = False
+        self.rearm()
+
+    def on_deadline(self) -> None:
+        """The edge says that the deadline may have come."""
+        clock = self._edge.clock
+        now = clock.now()
+        link = self.link
+        if link is not None and link.deadline <= clock.real_s(now):
+            link.on_deadline()
+        station_due = self.station.deadline()
+        if station_due is not None and station_due <= now:
+            self._edge.tally.count_deadline((now - station_due) / clock.scale)
+            self._busy = True
+            try:
+                self._perform(self.station.on_deadline(now), now)
+            except Exception as error:  # noqa: BLE001 — as in `happen`
+                self._bug(error)
+                return
+            self._busy = False
+        if self._driver_due <= now and self.driver is not None:
+            self._drive(self.driver, now)
+        if self.retire_by <= clock.real_s(now):
+            self.end()
+        self.rearm()
+
+    def rearm(self) -> None:
+        """Tell the edge the earliest deadline of station, driver and link."""
+        if self.stage is not Stage.RUNNING:
+            if self.stage is Stage.ENDED:
+                return
+            self._edge.arm(self, self.retire_by)
+            self._settle()
+        core = self.station.deadline()
+        if core is None or self._driver_due < core:
+            core = self._driver_due
+        deadline = self._edge.clock.real_s(core)
+        link = self.link
+        if link is not None and link.deadline < deadline:
+            deadline = link.deadline
+        if deadline < FOREVER:
+            self._edge.arm(self, deadline)
+
+    def look(self) -> None:
+        """Refresh the gauges that cost something: once in a while, not at each event."""
+        tally, station = self._edge.tally, self.station
+        tally.backlog += station.backlog - self._backlog
+        self._backlog = station.backlog
+        if self._running or self._power_w:
+            now = self._edge.clock.now()
+            power_w = sum(station.power_w(number, now) for number in range(1, len(self._statuses)))
+            tally.power_w += power_w - self._power_w
+            self._power_w = power_w
+
+    def _drive(self, driver: Driver, now: float) -> None:
+        planned = self._driver_due
+        try:
+            happening = driver.act(now, self.station)
+        except Exception as error:  # noqa: BLE001 — as in `happen`
+            self._bug(error)
+            return
+        self._look_at_driver(driver)
+        for event in happening:
+            self.happen(event, planned)
+
+    def _look_at_driver(self, driver: Driver) -> None:
+        due = driver.deadline()
+        self._driver_due = FOREVER if due is None else due
+
+    def _bug(self, error: Exception) -> None:
+        where = f"station {self.index}: "
+        self.end(where + "".join(format_exception(error))[-_TRACEBACK_CHARACTERS:])
+
+    # What the link says (engine.link.Owner).
+
+    def link_up(self, subprotocol: str | None) -> None:
+        """The WebSocket is open."""
+        edge = self._edge
+        now = edge.clock.now()
+        edge.journal.opened(self.index, now, self._since)
+        self._since = now
+        edge.tally.connects += 1
+        edge.tally.reconnects += self._connects > 0
+        self._connects += 1
+        self._link_is(OPEN)
+        self.happen(ev.LinkUp(subprotocol))
+
+    def link_refused(self, failure: ev.LinkFailure, detail: str) -> None:
+        """The attempt failed."""
+        edge = self._edge
+        edge.journal.refused(self.index, edge.clock.now(), self._since, failure, detail)
+        edge.tally.refusals += 1
+        self.link = None
+        self._link_is(DOWN)
+        self.happen(ev.LinkRefused(failure, detail))
+
+    def link_down(self, code: int | None, reason: str) -> None:
+        """The open WebSocket ended."""
+        self._record_end(code, reason)
+        self.happen(ev.LinkDown(code, reason))
+
+    def received(self, data: bytes) -> None:
+        """One text message."""
+        self.happen(ev.Received(data))
+
+    def broke_rule(self, rule: str, detail: str, frame: bytes) -> None:
+        """The peer broke a transport rule."""
+        self._found(ev.Finding(rule, detail, frame), self._edge.clock.now())
+
+    def drop_link(self, why: str) -> None:
+        """Abort the link, if there is one, without a word to the station."""
+        if self.link is None:
+            return
+        self.link.drop()
+        if self._link_word == OPEN:
+            self._record_end(None, why)
+        self.link = None
+        self._link_is(DOWN)
+
+    def _record_end(self, code: int | None, reason: str) -> None:
+        edge = self._edge
+        edge.journal.ended(self.index, edge.clock.now(), self._since, code, reason)
+        self.link = None
+        self._link_is(DOWN)
+
+    def _link_is(self, word: str) -> None:
+        moved(self._edge.tally.links, self._link_word, word)
+        self._link_word = word
+
+    # What the station wants.
+
+    def _perform(self, effects: Iterable[ev.Effect], now: float) -> None:
+        perform = self._PERFORM
+        for effect in effects:
+            perform[type(effect)](self, effect, now)
+
+    def _send(self, effect: ev.Send, _now: float) -> None:
+        link, call = self.link, effect.call
+        if link is not None:
+            link.send(effect.data)
+        if call is not None:
+            # The bytes are with the kernel here: both loops write at once when they can (C6).
+            call.sent = self._edge.clock.now()
+            call.bytes_out = len(effect.data)
+            self._open_calls += 1
+
+    def _open_link(self, effect: ev.OpenLink, now: float) -> None:
+        self.drop_link("replaced")
+        self._since = now
+        self._link_is(CONNECTING)
+        self.link = self._edge.open_link(self, effect.url, effect.authorization)
+
+    def _close_link(self, effect: ev.CloseLink, _now: float) -> None:
+        if self.link is not None:
+            self.link.close(effect.code, effect.reason)
+
+    def _drop_link(self, _effect: ev.DropLink, _now: float) -> None:
+        self.drop_link("dropped by the station")
+
+    def _ping(self, effect: ev.Ping, _now: float) -> None:
+        if self.link is not None:
+            self.link.ping(effect.timeout_s / self._edge.clock.scale)
+
+    def _call_ended(self, effect: ev.CallEnded, _now: float) -> None:
+        self._open_calls -= 1
+        self._edge.journal.call(self.index, effect)
+
+    def _command_answered(self, effect: ev.CommandAnswered, _now: float) -> None:
+        self._edge.journal.command(self.index, effect, self._edge.clock.now())
+
+    def _transaction_changed(self, effect: ev.TransactionChanged, now: float) -> None:
+        before = len(self._running)
+        if effect.state == "started":
+            self._running += (effect.sequence,)
+        elif effect.state != "acknowledged":
+            self._running = tuple(number for number in self._running if number != effect.sequence)
+        self._edge.tally.sessions += len(self._running) - before
+        self._edge.journal.transaction(self.index, effect, now)
+
+    def _status_changed(self, effect: ev.StatusChanged, _now: float) -> None:
+        if effect.connector > 0:
+            moved(self._edge.tally.connectors, self._statuses[effect.connector], effect.status)
+            self._statuses[effect.connector] = effect.status
+
+    def _registration_changed(self, effect: ev.RegistrationChanged, now: float) -> None:
+        moved(self._edge.tally.registrations, self._registration, effect.status)
+        self._registration = effect.status
+        if effect.status == "Accepted":
+            self._edge.journal.accepted(self.index, now, self._since)
+
+    def _found(self, effect: ev.Finding, now: float) -> None:
+        self._edge.tally.findings += 1
+        self._edge.journal.finding(self.index, effect, now)
+
+    def _persist(self, _effect: ev.Persist, _now: float) -> None:
+        self._edge.persist(self)
+
+    def _transfer(self, effect: ev.TransferWanted, _now: float) -> None:
+        self._edge.transfer(self, effect)
+
+    _PERFORM: ClassVar[dict[type[ev.Effect], Callable[["Unit", Any, float], None]]] = {
+        ev.OpenLink: _open_link,
+        ev.CloseLink: _close_link,
+        ev.DropLink: _drop_link,
+        ev.Send: _send,
+        ev.Ping: _ping,
+        ev.CallEnded: _call_ended,
+        ev.CommandAnswered: _command_answered,
+        ev.TransactionChanged: _transaction_changed,
+        ev.StatusChanged: _status_changed,
+        ev.RegistrationChanged: _registration_changed,
+        ev.Finding: _found,
+        ev.Persist: _persist,
+        ev.TransferWanted: _transfer,
+    }
