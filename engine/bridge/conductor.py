@@ -1,0 +1,272 @@
+"""The master's side of a test, or that side of the only process: who runs what, what was lost, how it ends.
+
+It makes the run folder, starts the embedded CSMS, tells the workers, leases stations to them, collects their
+receipts before Locust lets go of them, and decides the exit code. Nothing per station lives here.
+"""
+
+import logging
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import gevent
+import msgspec
+import psutil
+from locust.exception import StopTest
+from locust.runners import MASTER_HEARTBEAT_TIMEOUT, STATE_MISSING
+
+from engine.bridge import embedded, messages, options
+from engine.bridge.messages import ASK, GAUGES, HELLO, LEASE, NOTICES, RECEIPT, RETURN, RUN, STOP
+from engine.bridge.options import Settings
+from engine.bridge.stations import STOP_GRACE_S
+from engine.bridge.trial import Trial
+from engine.bridge.worker import worker_name
+from engine.exit_codes import ExitCode
+from results import run as run_folders
+from stations.errors import PlanError
+
+log = logging.getLogger(NOTICES)
+
+WATCH_INTERVAL_S: Final = 0.5
+CLOSING_MARGIN_S: Final = 30.0  # beyond the stop timeout: the last rows go to disk
+LOCAL: Final = "local"  # what Locust calls the only process
+
+
+class Conductor:
+    """One per program that has a command line of its own: the master, or the only process."""
+
+    def __init__(self, environment: Any, runner: Any) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._local = not hasattr(runner, "clients")
+        self._secret: str = environment.parsed_options.basic_auth_key
+        self.trial: Trial | None = None
+        self.finished: run_folders.RunFolder | None = None  # the latest one
+        self.codes: set[ExitCode] = set()  # of the latest one
+        self.interrupted = False
+        for kind, listener in (
+            (HELLO, self._on_hello),
+            (ASK, self._on_ask),
+            (RETURN, self._on_return),
+            (GAUGES, self._on_gauges),
+            (RECEIPT, self._on_receipt),
+        ):
+            runner.register_message(kind, listener)
+        if not self._local:
+            gevent.spawn(self._watch)
+
+    # beginning
+
+    def on_test_start(self, **_event: Any) -> None:
+        """A new run folder for each test; when it cannot begin, nothing does."""
+        self.codes = set()
+        self.interrupted = False
+        try:
+            self.trial = trial = self._begin(self.settings())
+        except PlanError as mistake:
+            self.refuse(mistake)
+            raise StopTest(str(mistake)) from None
+        for client in [LOCAL] if self._local else [node.id for node in self._runner.clients.all]:
+            self._tell(client)
+        if trial.settings.duration_s:
+            trial.timer = gevent.spawn_later(trial.settings.duration_s, self._time_is_up)
+
+    def refuse(self, mistake: PlanError) -> None:
+        """The user's mistake, in one line; a headless program ends with it."""
+        self.codes.add(ExitCode.INPUT)
+        log.error("%s", mistake)
+        if self._environment.parsed_options.headless:
+            gevent.spawn(self._runner.quit)
+
+    def settings(self) -> Settings:
+        """What command line or form ask for; an empty secret in the form means the one given before."""
+        parsed = self._environment.parsed_options
+        parsed.basic_auth_key = parsed.basic_auth_key or self._secret
+        return options.read(parsed)
+
+    def _begin(self, settings: Settings) -> Trial:
+        parsed = self._environment.parsed_options
+        common = ("num_users", "spawn_rate", "run_time", "stop_timeout", "processes", "headless")
+        secret = settings.basic_auth_key
+        folder = run_folders.create(
+            settings.runs,
+            Path(self._environment.locustfile or "run").stem,
+            arguments=settings.public() | {name: getattr(parsed, name, None) for name in common},
+            seed=settings.seed,
+            started_us=time.time_ns() // 1_000,
+            command=[word.replace(secret, "***") if secret else word for word in sys.argv],
+            time_scale=settings.time_scale or 1.0,
+        )
+        csms = None
+        if not settings.csms_url:
+            csms = embedded.start(folder.path, settings)
+            log.info("no --csms-url: the embedded CSMS runs at %s, its API at %s", csms.url, csms.api_url)
+        return Trial(settings, folder, csms)
+
+    def _tell(self, client: str) -> None:
+        trial = self.trial
+        if trial is None or trial.ending:
+            return
+        name = worker_name(0 if self._local else self._runner.get_worker_index(client))
+        trial.names[client] = name
+        trial.folder.expect([name])
+        url = trial.csms.url if trial.csms else trial.settings.csms_url
+        folder = str(trial.folder.path.resolve())
+        order = messages.Order(trial.run, folder, url, trial.settings, trial.folder.metadata())
+        self._runner.send_message(RUN, messages.write(order), client_id=client)
+
+    def _time_is_up(self) -> None:
+        """End the test; in a headless run, which has nothing else to do, the program too."""
+        parsed, runner = self._environment.parsed_options, self._runner
+        if self.trial is not None:
+            self.trial.time_is_up = True
+        log.info("--duration is over")
+        if parsed.headless:
+            runner.quit()
+            return
+        runner.stop()
+        if parsed.autostart and parsed.autoquit != -1:
+            gevent.sleep(parsed.autoquit)
+            runner.quit()
+            self._environment.web_ui.stop()
+
+    # workers
+
+    def _trial_of(self, payload: dict[str, Any]) -> Trial | None:
+        trial = self.trial
+        return trial if trial is not None and payload["run"] == trial.run else None
+
+    def _on_hello(self, msg: Any, **_event: Any) -> None:
+        self._tell(msg.node_id)
+
+    def _on_ask(self, msg: Any, **_event: Any) -> None:
+        trial = self._trial_of(msg.data)
+        if trial is None:
+            return
+        ask = msgspec.convert(msg.data, messages.Ask)
+        trial.processes[msg.node_id] = ask
+        ranges = trial.leases.take(msg.node_id, ask.count)
+        leased = messages.Lease(trial.run, ranges, self._rate_per_s())
+        self._runner.send_message(LEASE, messages.write(leased), client_id=msg.node_id)
+
+    def _rate_per_s(self) -> float:
+        """One worker's share of the spawn rate."""
+        dispatcher = self._runner._users_dispatcher  # noqa: SLF001 — Locust tells the rate to nobody else
+        rate = dispatcher.spawn_rate if dispatcher is not None else 1.0
+        return float(rate) / (1 if self._local else max(1, self._runner.worker_count))
+
+    def _on_return(self, msg: Any, **_event: Any) -> None:
+        trial = self._trial_of(msg.data)
+        if trial is not None:
+            trial.leases.give_back(msg.node_id, msgspec.convert(msg.data, messages.Lease).ranges)
+
+    def _on_gauges(self, msg: Any, **_event: Any) -> None:
+        trial = self._trial_of(msg.data)
+        if trial is not None:
+            trial.gauges[msg.node_id] = msg.data
+
+    def _on_receipt(self, msg: Any, **_event: Any) -> None:
+        trial = self._trial_of(msg.data)
+        if trial is not None:
+            trial.closed(msg.node_id, msgspec.convert(msg.data, messages.Closing))
+
+    def _watch(self) -> None:
+        """Notice who is lost, who is back, and who is surely gone so that others may run its stations."""
+        while True:
+            gevent.sleep(WATCH_INTERVAL_S)
+            if self.trial is not None:
+                self._look_at_workers(self.trial)
+
+    def _look_at_workers(self, trial: Trial) -> None:
+        clients = self._runner.clients
+        for client in trial.names.keys() - trial.closings.keys():
+            silent = client not in clients or clients[client].state == STATE_MISSING
+            if silent and client not in trial.lost:
+                log.error("worker %s is lost: the run goes on and is untrusted", trial.names[client])
+                trial.lose(client, time.monotonic())
+            elif not silent and client in trial.lost:
+                log.warning("worker %s is back", trial.names[client])
+                trial.find(client)
+        for client, since_s in trial.lost.items():
+            if trial.leases.held_by(client) and self._surely_gone(trial, client, since_s):
+                trial.leases.bury(client)
+        nobody = not trial.ending and trial.lost and not trial.awaited()
+        if nobody and self._environment.parsed_options.headless and self._runner.worker_count <= 0:
+            log.error("no worker is left: the run ends")
+            trial.ending = True
+            gevent.spawn(self._runner.quit)
+
+    def _surely_gone(self, trial: Trial, client: str, since_s: float) -> bool:
+        """Dead on this machine; or away so long that, if it lives, it has given its master up and stopped."""
+        process = trial.processes.get(client)
+        if process is not None and process.host == socket.gethostname():
+            return not _alive(process)
+        patience_s = MASTER_HEARTBEAT_TIMEOUT + self._environment.stop_timeout + CLOSING_MARGIN_S
+        return bool(time.monotonic() - since_s > patience_s)
+
+    # end
+
+    def on_test_stopping(self, **_event: Any) -> None:
+        """Every end comes through here, `-t` too: workers stop and report while Locust still listens."""
+        trial = self.trial
+        if trial is None:
+            return
+        trial.ending = True
+        if trial.timer is not None and trial.timer is not gevent.getcurrent():
+            trial.timer.kill(block=False)
+        if self._local:
+            return
+        for client in trial.awaited():
+            self._runner.send_message(STOP, {"run": trial.run}, client_id=client)
+        patience_s = max(self._environment.stop_timeout, STOP_GRACE_S) + CLOSING_MARGIN_S
+        if trial.awaited() and not trial.all_in.wait(patience_s):
+            silent = sorted(trial.names[client] for client in trial.awaited())
+            log.error("no receipt from worker %s", ", ".join(silent))
+
+    def on_test_stop(self, **_event: Any) -> None:
+        """Seal the run folder."""
+        trial, self.trial = self.trial, None
+        if trial is None:
+            return
+        if trial.csms is not None:
+            trial.csms.stop()
+        ran_out = trial.time_is_up or self._environment.parsed_options.headless
+        record = trial.folder.finish(
+            trial.receipts,
+            ended_us=time.time_ns() // 1_000,
+            status=run_folders.FINISHED if ran_out and not self.interrupted else run_folders.STOPPED,
+            # On Ctrl-C the terminal tells the workers too: leaving before being asked is then no loss.
+            lost_workers=[] if self.interrupted and not trial.lost else trial.faltered,
+            station_bugs=len(trial.bugs),
+        )
+        if record.untrusted:
+            self.codes.add(ExitCode.UNTRUSTED)
+            log.error("this run is untrusted: %s", "; ".join(record.untrusted))
+        self.finished = trial.folder
+        log.info("results: %s", trial.folder.path)
+
+    def watch_for_interrupt(self) -> None:
+        """Remember Ctrl-C, then let Locust deal with it."""
+        deal_with = signal.getsignal(signal.SIGINT)
+
+        def remember(number: int, frame: Any) -> None:
+            if self.trial is not None:
+                self.interrupted = True
+                self.codes.add(ExitCode.INTERRUPTED)
+            if callable(deal_with):
+                deal_with(number, frame)
+
+        signal.signal(signal.SIGINT, remember)
+
+
+def _alive(process: messages.Ask) -> bool:
+    """Whether the very process that asked still exists on this machine; a zombie does not."""
+    try:
+        found = psutil.Process(process.pid)
+        same = abs(found.create_time() - process.started_s) < 1.0
+        return bool(same and found.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,48 @@
+"""The web form refuses what cannot work before anything starts, with the reason next to it."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+from flask import jsonify, request
+
+from engine.bridge import options, preflight
+from engine.bridge.conductor import Conductor
+from stations.errors import PlanError
+
+
+def install(web_ui: Any, conductor: Conductor) -> None:
+    """Check each start that is asked for through the page."""
+
+    @web_ui.app.before_request
+    def check_form() -> Any:
+        if not request.path.endswith("/swarm") or request.method != "POST" or conductor.trial is not None:
+            return None
+        try:
+            preflight.check_settings(_asked_for(web_ui.environment.parsed_options))
+        except (PlanError, ValueError) as mistake:
+            return jsonify({"success": False, "message": str(mistake), "host": web_ui.environment.host})
+        return None
+
+
+def _asked_for(parsed: Any) -> options.Settings:
+    """The settings that Locust is about to take from the form; it keeps each value's type."""
+    merged = dict(vars(parsed))
+    for argument in options.ARGUMENTS:
+        name = argument.flag[2:].replace("-", "_")
+        if name not in request.form:
+            continue
+        text = request.form[name]
+        if isinstance(argument.default, list):
+            merged[name] = text.split(",") if "," in text else request.form.getlist(name)
+        else:
+            merged[name] = _typed(argument.flag, text, type(argument.default))
+    merged["host"] = request.form.get("host", merged.get("host"))
+    return options.read(SimpleNamespace(**merged))
+
+
+def _typed(flag: str, text: str, kind: type) -> Any:
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError:
+        raise PlanError(f"{flag} {text}: not a number") from None

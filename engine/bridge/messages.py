@@ -1,0 +1,67 @@
+"""What master and workers tell each other, over Locust's own channel; one process alone tells itself.
+
+Payloads are plain dicts (msgpack). Order on the channel is kept per worker, so a `RUN` sent in `test_start`
+is read before the first `spawn`.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from engine.bridge.identities import Range
+from engine.bridge.options import Settings
+from results.receipt import Receipt
+
+NOTICES: Final = "greenup"  # the log of what every user wants to know, whatever --loglevel says
+
+HELLO: Final = "greenup-hello"  # worker: I am here (again); answered by RUN when a test is on
+RUN: Final = "greenup-run"  # master: Order
+ASK: Final = "greenup-ask"  # worker: Ask
+LEASE: Final = "greenup-lease"  # master: Lease
+RETURN: Final = "greenup-return"  # worker: Lease; these stations are closed
+GAUGES: Final = "greenup-gauges"  # worker: numbers for the live line, once a second
+STOP: Final = "greenup-stop"  # master: stop now and send the receipt
+RECEIPT: Final = "greenup-receipt"  # worker: Closing
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One test: where it writes and what it runs."""
+
+    run: str  # the folder's name
+    folder: str
+    csms_url: str
+    settings: Settings
+    metadata: dict[str, str]  # repeated in every data file
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A worker wants `count` more stations. Host and process say later whether it is surely gone."""
+
+    run: str
+    count: int
+    host: str
+    pid: int
+    started_s: float  # Unix time this process began: a process id alone may be somebody else's by now
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Stations that go to a worker, or come back from it."""
+
+    run: str
+    ranges: list[Range]
+    rate_per_s: float = 0.0  # how fast this worker boots them
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """A worker's last word on a test."""
+
+    run: str
+    worker: str
+    receipt: Receipt
+    bugs: list[str]  # StationBug, one line each
+
+
+def write(message: msgspec.Struct) -> dict[str, Any]:
+    """As a payload."""
+    payload: dict[str, Any] = msgspec.to_builtins(message)
+    return payload

@@ -1,0 +1,170 @@
+"""The arguments a load run understands, on Locust's own parser, and their check before anything starts.
+
+Locust shows arguments in its web form only when they stand on the parser itself, never in a group; a group
+would also break `is_secret`. Values keep the type of their default through the form, so each default has one;
+it can come from the command line, an environment variable or Locust's configuration files.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from locust.util.timespan import parse_timespan
+
+from profiles import fleets
+from stations.core.plan import Personality
+from stations.errors import PlanError
+
+DEFAULT_FLEET: Final = "demo"
+AS_THE_FLEET_SAYS: Final = "fleet"
+SCHEMES: Final = ("ws://", "wss://")
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """One run as its user asked for it; travels from the master to its workers."""
+
+    csms_url: str = ""  # without the station's identity; empty: the embedded CSMS
+    fleet: str = DEFAULT_FLEET
+    personality: str = AS_THE_FLEET_SAYS
+    seed: int = 1
+    duration_s: int = 0  # 0: until stopped
+    runs: str = "runs"
+    subprotocol: str = "strict"
+    basic_auth_key: str = ""
+    time_scale: float = 0.0  # 0: as the fleet says
+    source_addresses: list[str] = []
+    tls_ca: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+
+    def public(self) -> dict[str, Any]:
+        """For `run.json`: everything but the secret (C11)."""
+        shown: dict[str, Any] = msgspec.to_builtins(self)
+        del shown["basic_auth_key"]
+        return shown
+
+
+class Argument(msgspec.Struct):
+    """One of our arguments: what Locust's parser is told. The destination is the flag's own name."""
+
+    flag: str
+    default: Any
+    help: str
+    options: dict[str, Any] = {}
+
+
+ARGUMENTS: Final = (
+    Argument("--csms-url", "", "OCPP-J endpoint without the station's identity, ws:// or wss://"),
+    Argument("--fleet", DEFAULT_FLEET, "stations, vehicles, drivers: a ready fleet's name or a TOML file"),
+    Argument(
+        "--personality",
+        AS_THE_FLEET_SAYS,
+        "greenup (the product), spec (plain OCPP 1.6), or what the fleet file says",
+        {"choices": [AS_THE_FLEET_SAYS, *Personality]},
+    ),
+    Argument("--seed", 1, "same seed, same fleet: same stations, drivers and luck", {"type": int}),
+    Argument("--duration", "", "end the test after this long: 60s, 5m, 1h30m; empty: when you stop it"),
+    Argument("--runs", "runs", "folder that receives one result folder per test"),
+    Argument(
+        "--subprotocol",
+        "strict",
+        "what to do with a CSMS that does not select ocpp1.6: refuse it, or go on and record a finding",
+        {"choices": ["strict", "lenient"]},
+    ),
+    Argument("--basic-auth-key", "", "password of every station", {"is_secret": True}),
+    Argument("--time-scale", 0.0, "station seconds per real second; 0: as the fleet says", {"type": float}),
+    Argument(
+        "--source-address",
+        [],
+        "local address to connect from; give several for more than 28,000 stations per CSMS address",
+        {"action": "append"},
+    ),
+    Argument("--tls-ca", "", "certificates (PEM) to verify a wss:// CSMS with, instead of the system's"),
+    Argument("--client-cert", "", "client certificate (PEM), security profile 3"),
+    Argument("--client-key", "", "its private key (PEM)"),
+)  # fmt: skip
+
+
+def add_arguments(parser: Any) -> None:
+    """Teach Locust's parser our arguments; pages bind to this machine unless told otherwise (C11)."""
+    for argument in ARGUMENTS:
+        env_var = "GREENUP_" + argument.flag[2:].upper().replace("-", "_")
+        parser.add_argument(
+            argument.flag,
+            default=argument.default,
+            env_var=env_var,
+            help=f"{argument.help} [{env_var}]",
+            metavar=None if "choices" in argument.options else f"<{argument.flag.rsplit('-', 1)[-1]}>",
+            **argument.options,
+        )
+    parser.add_argument(
+        "--progress",
+        action="store_true",
+        env_var="GREENUP_PROGRESS",
+        include_in_web_ui=False,
+        help="one live line instead of Locust's tables while a headless run goes on [GREENUP_PROGRESS]",
+    )
+    parser.set_defaults(web_host="127.0.0.1")
+
+
+def read(options: Any) -> Settings:
+    """The settings in parsed options; PlanError names the first argument that makes no sense."""
+    settings = Settings(
+        csms_url=(options.csms_url or options.host or "").strip(),  # Locust's own field names the target too
+        fleet=options.fleet.strip(),
+        personality=options.personality,
+        seed=options.seed,
+        duration_s=duration_s(options.duration),
+        runs=options.runs,
+        subprotocol=options.subprotocol,
+        basic_auth_key=options.basic_auth_key,
+        time_scale=options.time_scale,
+        source_addresses=[address for address in options.source_address if address],
+        tls_ca=options.tls_ca,
+        client_cert=options.client_cert,
+        client_key=options.client_key,
+    )
+    _check(settings)
+    return settings
+
+
+def duration_s(text: str) -> int:
+    """Seconds in a time span as Locust writes it; 0 for none."""
+    if not text:
+        return 0
+    try:
+        seconds = int(parse_timespan(text))
+    except ValueError:
+        seconds = 0
+    if seconds <= 0:
+        raise PlanError(f"--duration {text}: not a time span; write 60s, 5m or 1h30m")
+    return seconds
+
+
+def _check(settings: Settings) -> None:
+    """What can be said without touching the network, and the fleet file."""
+    url, scale = settings.csms_url, settings.time_scale
+    mistakes = {
+        f"--csms-url {url}: the scheme must be ws:// or wss://": url and not url.startswith(SCHEMES),
+        f"--personality {settings.personality}: use greenup, spec or {AS_THE_FLEET_SAYS}": (
+            settings.personality not in {AS_THE_FLEET_SAYS, *Personality}
+        ),
+        f"--subprotocol {settings.subprotocol}: use strict or lenient": (
+            settings.subprotocol not in {"strict", "lenient"}
+        ),
+        f"--seed {settings.seed}: must be 0 or more": settings.seed < 0,
+        f"--time-scale {scale:g}: must be 0 or more": not 0 <= scale < float("inf"),
+        "--client-cert and --client-key: give both or neither": (
+            bool(settings.client_cert) != bool(settings.client_key)
+        ),
+    }
+    for flag, path in (
+        ("--tls-ca", settings.tls_ca),
+        ("--client-cert", settings.client_cert),
+        ("--client-key", settings.client_key),
+    ):
+        mistakes[f"{flag} {path}: no such file"] = bool(path) and not Path(path).is_file()
+    for words, wrong in mistakes.items():
+        if wrong:
+            raise PlanError(words)
+    fleets.load(settings.fleet)

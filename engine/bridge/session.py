@@ -1,0 +1,132 @@
+"""Joins the parts to Locust's events when a locustfile imports `StationUser`.
+
+The order in which listeners are added matters: at the end of a test the stations report before the run folder
+is sealed, and `quitting` runs backwards, so that our end comes before Locust's.
+"""
+
+import logging
+import subprocess
+import sys
+import time
+from typing import Any, Final
+
+import locust
+from locust.runners import WorkerRunner
+
+from engine.bridge import form, mends, options, preflight
+from engine.bridge.conductor import Conductor
+from engine.bridge.dispatch import SeededDispatcher
+from engine.bridge.messages import NOTICES
+from engine.bridge.progress import Progress
+from engine.bridge.user import StationUser
+from engine.bridge.worker import Worker
+from engine.exit_codes import ExitCode, decisive
+
+__all__ = ["StationUser", "install"]
+
+log = logging.getLogger(NOTICES)
+
+MASTER_SILENT_S: Final = 10.0
+SUMMARY_TIMEOUT_S: Final = 300.0
+
+
+def install() -> None:
+    """Called once, on import."""
+    mends.apply()
+    log.setLevel(logging.INFO)
+    locust.events.init_command_line_parser.add_listener(_on_command_line)
+    locust.events.init.add_listener(_on_init)
+
+
+def _on_command_line(parser: Any, **_event: Any) -> None:
+    options.add_arguments(parser)
+    preflight.install(parser)
+
+
+def _on_init(environment: Any, runner: Any, web_ui: Any, **_event: Any) -> None:
+    environment.dispatcher_class = SeededDispatcher
+    if isinstance(runner, WorkerRunner):
+        _join_worker(environment, runner)
+        return
+    conductor = Conductor(environment, runner)
+    events = environment.events
+    events.test_start.add_listener(conductor.on_test_start)
+    events.test_stopping.add_listener(conductor.on_test_stopping)
+    if not hasattr(runner, "clients"):
+        _join_stations(environment, runner)
+    events.test_stop.add_listener(conductor.on_test_stop)
+    conductor.watch_for_interrupt()
+    _join_end(environment, runner, conductor)
+    if web_ui is not None:
+        form.install(web_ui, conductor)
+
+
+def _join_stations(environment: Any, runner: Any) -> None:
+    mends.switch_threads_quickly()
+    worker = Worker(environment, runner)
+    environment.events.test_stop.add_listener(worker.on_test_stop)
+
+
+def _join_worker(environment: Any, runner: Any) -> None:
+    _join_stations(environment, runner)
+
+    def leave(**_event: Any) -> None:
+        """Stop and report before Locust says goodbye to the master; failed calls alone are no error (C10)."""
+        runner.stop()
+        silent_s = time.time() - (runner.last_heartbeat_timestamp or time.time())
+        lost_master = silent_s > MASTER_SILENT_S
+        environment.process_exit_code = int(ExitCode.UNTRUSTED if lost_master else ExitCode.PASS)
+
+    environment.events.quitting.add_listener(leave)
+
+
+def _join_end(environment: Any, runner: Any, conductor: Conductor) -> None:
+    parsed = environment.parsed_options
+    progress = Progress(conductor, environment.stats) if parsed.headless and parsed.progress else None
+    if progress is not None and not parsed.print_stats:
+        logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
+    done: list[ExitCode] = []
+
+    def end(**_event: Any) -> None:
+        if done:  # `quitting` can come twice: from a quit message and from SIGTERM
+            return
+        try:
+            if conductor.trial is not None:
+                _stop(runner)
+        except KeyboardInterrupt:
+            conductor.codes.add(ExitCode.INTERRUPTED)
+            log.warning("interrupted again: not waiting for the stations")
+            conductor.on_test_stop()
+        if progress is not None:
+            progress.stop()
+        if parsed.headless:
+            _summarise(conductor, to_stderr=parsed.json)
+        done.append(decisive(conductor.codes))
+        environment.process_exit_code = int(done[0])
+
+    environment.events.quitting.add_listener(end)
+
+
+def _stop(runner: Any) -> None:
+    """Stop the test: a master's workers have reported when this returns; Locust makes them quit later."""
+    if hasattr(runner, "clients"):
+        runner.stop(send_stop_to_client=False)
+    else:
+        runner.stop()
+
+
+def _summarise(conductor: Conductor, *, to_stderr: bool) -> None:
+    """The table of the run, made by a process of its own: a load generator does not load pandas."""
+    if conductor.finished is None:
+        return
+    command = [sys.executable, "-m", "results.analysis", "summary", str(conductor.finished.path)]
+    sys.stdout.flush()
+    try:
+        subprocess.run(  # noqa: S603 — our own module and folder
+            command, stdout=sys.stderr if to_stderr else None, timeout=SUMMARY_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        log.error("the summary took too long; greenup summary %s", conductor.finished.path)  # noqa: TRY400
+
+
+install()

@@ -1,0 +1,126 @@
+"""The stations of one test in this process, from the hub's side: commands out, facts in."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import gevent
+import msgspec
+
+from engine.bridge import statistics
+from engine.bridge.crossing import Crossing, native_sleep, native_thread
+from engine.bridge.messages import Closing, Order
+from engine.bridge.options import AS_THE_FLEET_SAYS, Settings
+from engine.dial import DialSettings
+from engine.facts import FactBatch
+from engine.loop import Deploy, LoopSettings, Retire
+from profiles import fleets
+from results.recorder import Recorder
+from stations.core.plan import Personality
+
+log = logging.getLogger(__name__)
+
+STOP_GRACE_S: Final = 10.0  # for stations to end their transactions when there is no --stop-timeout
+CLOSE_TIMEOUT_S: Final = 5.0
+SHOWN_HEALTH: Final = ("gen_lag_p99_us", "loop_delay_p99_us", "cpu_percent")
+DEPLOY_CHUNK: Final = 100  # stations built before the hub does something else; about 5 ms
+
+
+class Stations:
+    """One test: its fleet, its recorder and its loop thread."""
+
+    def __init__(
+        self, order: Order, worker: str, environment: Any, on_left: Callable[[list[int]], None]
+    ) -> None:
+        self.run = order.run
+        self.closing = False
+        self.gauges: dict[str, Any] = {}
+        self.bugs: list[str] = []
+        self._worker = worker
+        self._environment = environment
+        self._on_left = on_left
+        self._deployment = deployment(order)
+        self._recorder = Recorder(
+            Path(order.folder),
+            worker,
+            start_new_thread=native_thread,
+            sleep=native_sleep,
+            metadata=order.metadata,
+        )
+        settings = loop_settings(order.settings, self._deployment.fleet, environment.stop_timeout)
+        self._crossing = Crossing(settings, self._recorder, self._on_facts)
+
+    def deploy(self, indices: list[int], rate_per_s: float) -> None:
+        """Build these stations and boot them, `rate_per_s` of them each second."""
+        for start in range(0, len(indices), DEPLOY_CHUNK):
+            if self.closing:
+                return
+            chunk = indices[start : start + DEPLOY_CHUNK]
+            built = [(index, self._deployment.station(index)) for index in chunk]
+            self._crossing.post(Deploy(built, rate_per_s))
+            gevent.sleep(0)
+
+    def retire(self, indices: list[int]) -> None:
+        """Let these stations end their transactions and close their links."""
+        self._crossing.post(Retire(indices))
+
+    def close(self) -> Closing:
+        """Stop what still runs, count the last calls, close the files."""
+        ended = self._crossing.close(CLOSE_TIMEOUT_S)
+        if not ended:
+            self.bugs.append("the station thread did not end")
+            log.error("the station thread did not end; its last seconds are not recorded")
+        receipt = gevent.get_hub().threadpool.apply(self._recorder.close)
+        return Closing(self.run, self._worker, receipt, self.bugs)
+
+    def _on_facts(self, facts: FactBatch) -> None:
+        if facts.calls is not None:
+            statistics.count(self._environment, facts.calls)
+        self.gauges |= msgspec.to_builtins(facts.gauges) | {
+            name: value for name, value in (facts.health or {}).items() if name in SHOWN_HEALTH
+        }
+        for bug in facts.bugs:
+            log.error("a station was retired by a bug of ours: %s", bug)
+        self.bugs += facts.bugs
+        if facts.retired:
+            self._on_left(facts.retired)
+
+
+def deployment(order: Order) -> fleets.Deployment:
+    """The fleet of an order; any worker builds any of its stations, always the same one."""
+    settings = order.settings
+    personality = settings.personality
+    return fleets.load(settings.fleet).deploy(
+        url_base=order.csms_url,
+        seed=settings.seed,
+        personality=None if personality == AS_THE_FLEET_SAYS else Personality(personality),
+        basic_auth_key=settings.basic_auth_key or None,
+        security_profile=security_profile(settings),
+        subprotocol_lenient=settings.subprotocol == "lenient",
+    )
+
+
+def loop_settings(settings: Settings, fleet: fleets.Fleet, stop_timeout_s: float) -> LoopSettings:
+    """What the loop is told: the fleet's own pace and hour unless the arguments say otherwise."""
+    return LoopSettings(
+        seed=settings.seed,
+        time_scale=settings.time_scale or fleet.time_scale,
+        start_local_s=fleet.start_local_s,
+        retire_timeout_s=stop_timeout_s or STOP_GRACE_S,
+        dial=DialSettings(
+            source_addresses=tuple(settings.source_addresses),
+            ca_file=settings.tls_ca or None,
+            certificate_file=settings.client_cert or None,
+            key_file=settings.client_key or None,
+        ),
+    )
+
+
+def security_profile(settings: Settings) -> int:
+    """OCPP-J security profile that the arguments amount to (SEC-1)."""
+    if settings.client_cert:
+        return 3
+    if not settings.basic_auth_key:
+        return 0
+    return 2 if settings.csms_url.startswith("wss://") else 1

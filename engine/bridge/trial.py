@@ -1,0 +1,74 @@
+"""One test as its master keeps it: who takes part, who was lost, who has reported."""
+
+from typing import Any
+
+from gevent.event import Event
+
+from engine.bridge.embedded import Csms
+from engine.bridge.identities import Leases
+from engine.bridge.messages import Ask, Closing
+from engine.bridge.options import Settings
+from results.receipt import Receipt
+from results.run import RunFolder
+
+
+class Trial:
+    """From `test_start` to `test_stop`. Workers are known by Locust's client id."""
+
+    def __init__(self, settings: Settings, folder: RunFolder, csms: Csms | None) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.csms = csms
+        self.leases = Leases()
+        self.names: dict[str, str] = {}  # everybody who was ever told, with the name of its partition
+        self.processes: dict[str, Ask] = {}
+        self.lost: dict[str, float] = {}  # monotonic time since when nothing is heard of it
+        self.faltered: set[str] = set()  # names of those ever lost, or gone before the end
+        self.closings: dict[str, Closing] = {}
+        self.all_in = Event()
+        self.ending = False
+        self.time_is_up = False
+        self.timer: Any = None
+        self.gauges: dict[str, dict[str, Any]] = {}
+
+    @property
+    def run(self) -> str:
+        """Name of the run folder."""
+        return self.folder.record.id
+
+    def awaited(self) -> set[str]:
+        """Who still has to report and can."""
+        return self.names.keys() - self.closings.keys() - self.lost.keys()
+
+    def lose(self, client: str, now_s: float) -> None:
+        """Nothing is heard of this worker; whether it is gone, nobody knows yet."""
+        self.lost[client] = now_s
+        self.faltered.add(self.names[client])
+        self._look_round()
+
+    def find(self, client: str) -> None:
+        """It is heard again."""
+        self.lost.pop(client, None)
+
+    def closed(self, client: str, closing: Closing) -> None:
+        """A worker has said its last word; before the end that is a loss of load."""
+        self.closings[client] = closing
+        self.leases.bury(client)
+        self.lost.pop(client, None)
+        if not self.ending:
+            self.faltered.add(closing.worker)
+        self._look_round()
+
+    def _look_round(self) -> None:
+        if not self.awaited():
+            self.all_in.set()
+
+    @property
+    def bugs(self) -> list[str]:
+        """Defects of ours, one line each."""
+        return [bug for closing in self.closings.values() for bug in closing.bugs]
+
+    @property
+    def receipts(self) -> list[Receipt]:
+        """What the workers say they wrote."""
+        return [closing.receipt for closing in self.closings.values()]

@@ -1,0 +1,199 @@
+"""The stations of this process, as Locust's users see them.
+
+A user asks for a station when Locust starts it and gives one up when Locust stops it. Users are alike, so the
+station given up is always the one leased last: a fleet that shrinks keeps its first stations, whichever users
+Locust picked. Stations come from the master's leases (`engine.bridge.identities`).
+"""
+
+import logging
+import socket
+from typing import Any, Final
+
+import gevent
+import msgspec
+import psutil
+from gevent.event import Event
+
+from engine.bridge import messages
+from engine.bridge.identities import ranges_of
+from engine.bridge.messages import ASK, GAUGES, HELLO, LEASE, RECEIPT, RETURN, RUN, STOP
+from engine.bridge.stations import STOP_GRACE_S, Stations
+
+log = logging.getLogger(__name__)
+
+REPORT_INTERVAL_S: Final = 1.0
+
+
+class Worker:
+    """Users on one side, stations on the other; one test at a time."""
+
+    def __init__(self, environment: Any, runner: Any) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._stations: Stations | None = None
+        self._waiting: dict[Any, None] = {}  # users without a station yet, in order
+        self._asked = 0  # stations asked for and not yet leased
+        self._running: dict[int, Any] = {}  # station -> user, in order of lease
+        self._leaving: dict[int, Any] = {}  # station that is closing -> user to end then, or None
+        self._retire: list[int] = []
+        self._return: list[int] = []
+        self._flushing = False
+        self._left = Event()
+        self._closed = Event()
+        process = psutil.Process()
+        self._process = (socket.gethostname(), process.pid, process.create_time())
+        environment.stations = self
+        runner.register_message(RUN, self._on_run)
+        runner.register_message(LEASE, self._on_lease, concurrent=True)
+        runner.register_message(STOP, self._on_stop, concurrent=True)
+        gevent.spawn(self._report)
+        runner.send_message(HELLO, {})
+
+    @property
+    def name(self) -> str:
+        """This worker's name in the run folder; the master never gives one twice."""
+        return worker_name(self._runner.worker_index)
+
+    # Locust's users
+
+    def wanted(self, user: Any) -> None:
+        """A user has started and stands for a station from now on."""
+        self._waiting[user] = None
+        self._flush_soon()
+
+    def unwanted(self, user: Any) -> None:
+        """A user shall stop; it ends when its station has closed."""
+        if user in self._waiting:
+            del self._waiting[user]
+            user.ended()
+        elif user.index in self._running:
+            last, heir = self._running.popitem()
+            if heir is not user:
+                self._running[user.index] = heir
+                heir.index, user.index = user.index, last
+            self._leaving[last] = user
+            self._retire.append(last)
+            self._flush_soon()
+
+    def cut_off(self, user: Any) -> None:
+        """The stop timeout is over: nobody waits for this station any more."""
+        if user.index in self._leaving:
+            self._leaving[user.index] = None
+
+    # the master
+
+    def _on_run(self, msg: Any, **_event: Any) -> None:
+        if self._stations is None:  # told twice: by the broadcast and as the answer to HELLO
+            order = msgspec.convert(msg.data, messages.Order)
+            self._stations = Stations(order, self.name, self._environment, self._on_left)
+            self._asked = 0
+            self._flush_soon()
+
+    def _on_lease(self, msg: Any, **_event: Any) -> None:
+        lease = msgspec.convert(msg.data, messages.Lease)
+        leased = [index for first, end in lease.ranges for index in range(first, end)]
+        stations = self._stations
+        if stations is None or stations.run != lease.run:
+            return
+        self._asked -= len(leased)
+        started = []
+        for index in leased:
+            if not self._waiting:
+                self._return.append(index)
+                continue
+            user = next(iter(self._waiting))
+            del self._waiting[user]
+            user.index = index
+            self._running[index] = user
+            started.append(index)
+        stations.deploy(started, lease.rate_per_s)
+        self._flush_soon()
+
+    def _on_stop(self, msg: Any, **_event: Any) -> None:
+        stations = self._stations
+        if stations is not None and stations.run == msg.data["run"]:
+            self._runner.stop()
+
+    # one turn of the hub's loop collects what many users and stations have to say
+
+    def _flush_soon(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            gevent.spawn(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        stations = self._stations
+        if stations is None:
+            return
+        if self._retire:
+            leaving, self._retire = self._retire, []
+            stations.retire(leaving)
+        if self._return:
+            returned, self._return = self._return, []
+            self._send(RETURN, messages.Lease(stations.run, ranges_of(returned)))
+        missing = len(self._waiting) - self._asked
+        if missing > 0:
+            self._asked += missing
+            self._send(ASK, messages.Ask(stations.run, missing, *self._process))
+
+    def _send(self, kind: str, message: msgspec.Struct) -> None:
+        self._runner.send_message(kind, messages.write(message))
+
+    # the stations
+
+    def _on_left(self, indices: list[int]) -> None:
+        """Stations closed: as asked, or retired by a bug of ours and not to be run again."""
+        for index in indices:
+            if index in self._leaving:
+                user = self._leaving.pop(index)
+                self._return.append(index)
+            else:
+                user = self._running.pop(index, None)
+            if user is not None:
+                user.ended()
+        if not self._leaving:
+            self._left.set()
+        self._flush_soon()
+
+    def _report(self) -> None:
+        while True:
+            gevent.sleep(REPORT_INTERVAL_S)
+            if self._stations is not None:
+                gauges = {"run": self._stations.run, **self._stations.gauges}
+                self._runner.send_message(GAUGES, gauges)
+
+    # the end
+
+    def on_test_stop(self, **_event: Any) -> None:
+        """Bring everything home before Locust sends its last report: `quitting` would be too late."""
+        stations = self._stations
+        if stations is None:
+            return
+        if stations.closing:  # two of Ctrl-C, the master's word and Locust's own stop came together
+            self._closed.wait()
+            return
+        stations.closing = True
+        self._closed.clear()
+        self._flush()
+        grace_s = max(self._environment.stop_timeout, STOP_GRACE_S)
+        self._left.clear()
+        if self._leaving and not self._left.wait(grace_s):
+            log.warning("%d stations did not close within %g s", len(self._leaving), grace_s)
+        closing = stations.close()
+        if hasattr(self._runner, "_send_stats"):
+            self._runner._send_stats()  # noqa: SLF001 — else the last calls wait 3 s for the next report
+        self._send(RECEIPT, closing)
+        for user in [*self._waiting, *self._running.values(), *self._leaving.values()]:
+            if user is not None:
+                user.ended()
+        for book in (self._waiting, self._running, self._leaving, self._retire, self._return):
+            book.clear()
+        self._stations = None
+        self._closed.set()
+        self._runner.send_message(HELLO, {})  # the master may have begun another test meanwhile
+
+
+def worker_name(index: int) -> str:
+    """Name of the worker with this Locust index."""
+    return f"{index:02d}"

@@ -1,0 +1,60 @@
+"""The `greenup` command. Each subcommand is a module that is imported only when it is asked for."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+from engine.exit_codes import MEANING, ExitCode
+from stations.errors import PlanError
+
+# name: (module with `run(arguments) -> int`, one line for --help)
+COMMANDS: Final = {
+    "run": ("engine.cli.run", "put a fleet on a central system, with Locust"),
+    "summary": ("engine.cli.summary", "the table of a finished run, or of one that was killed"),
+    "csms": ("engine.cli.csms", "the embedded central system by itself"),
+    "station": ("engine.cli.station", "one station, driven by JSON lines on standard input"),
+}
+
+EXAMPLES: Final = """\
+examples:
+  greenup run                                       500 stations for a minute on the embedded CSMS
+  greenup run --stations 2000 --csms-url ws://csms.example:9000/ocpp --duration 10m
+  greenup run --ui                                  the same from Locust's web page
+  greenup summary runs/2026-11-22T074100Z-steady-7f3a
+  greenup COMMAND --help                            everything about one command
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. A mistake of the user is one line on standard error."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(usage())
+        return ExitCode.PASS if words else ExitCode.INPUT
+    name, *rest = words
+    if name not in COMMANDS:
+        print(f"greenup: there is no command {name}; use {', '.join(COMMANDS)}", file=sys.stderr)
+        return ExitCode.INPUT
+    try:
+        return int(import_module(COMMANDS[name][0]).run(rest))
+    except PlanError as mistake:
+        print(f"greenup {name}: {mistake}", file=sys.stderr)
+        return ExitCode.INPUT
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+
+
+def usage() -> str:
+    """What `greenup --help` says."""
+    commands = "\n".join(f"  {name:<10}{about}" for name, (_, about) in COMMANDS.items())
+    return (
+        "usage: greenup COMMAND [options]\n\n"
+        "Load and truth testing for OCPP 1.6J central systems: thousands of Legrand Green'Up stations.\n\n"
+        f"commands:\n{commands}\n\n{EXAMPLES}\n{exit_codes()}"
+    )
+
+
+def exit_codes() -> str:
+    """The table of exit codes, for the end of a --help."""
+    return "exit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANING.items())
