@@ -18,11 +18,12 @@ from profiles.mixtures import DAY_BEGINS_H, Mixture, Sessions
 from profiles.sitefile import Measured
 from profiles.visits import Visit
 from stations.core.streams import Stream, stream
+from stations.errors import StationBug
 
 DAY_S: Final = 86_400.0
 _CHANGE_S: Final = 90.0  # between a car that leaves and the next at the same connector
 _LONGEST_DAYS: Final = 3  # no stay is longer
-_KEPT_DAYS: Final = 3  # plans kept in memory, so that stations a little apart in time share them
+_KEPT_DAYS: Final = 4  # plans kept in memory: tomorrow, today, and for stations that start late
 
 
 class Parked(Struct, frozen=True, gc=False):
@@ -30,7 +31,6 @@ class Parked(Struct, frozen=True, gc=False):
 
     arrive_s: float
     stay_s: float
-    day: int
     row: int  # in the day's draw; -1 for an attempt that fails
 
 
@@ -54,33 +54,50 @@ class PlaceKind(Struct, frozen=True):
 class Place:
     """One place: its stations, who is parked there until when, and its plan day by day."""
 
-    def __init__(self, kind: PlaceKind, seed: int, name: str, first_day: int) -> None:
-        """The plan begins some days before `first_day`, so that it starts with cars already there."""
-        self._kind, self._seed, self._name = kind, seed, name
+    def __init__(self, kind: PlaceKind, seed: int, name: str, start_s: float) -> None:
+        """`start_s`: local time at which the run begins; some cars are there already."""
+        self.name = name
+        self._kind, self._seed, self._start_s = kind, seed, start_s
         stations = max(1, round(kind.site.stations * kind.site.connectors / kind.connectors))
         luck = stream(seed, name, "popularity")
         liked = np.array([luck.lognormal(0.0, kind.site.popularity) for _ in range(stations)])
         self._liked = liked / liked.sum()
         self._free_at = np.full((stations, kind.connectors), -inf)
-        self._next_day = first_day - _LONGEST_DAYS
         self._days: dict[int, Day] = {}
+        self._next_day = day_of(start_s) - _LONGEST_DAYS
+        self._there: dict[tuple[int, int], tuple[Sessions, Parked]] | None = None
 
-    @property
-    def first_day(self) -> int:
-        """The earliest day that is still known."""
-        return min(self._days, default=self._next_day)
+    def there(self, station: int, connector: int) -> tuple[Sessions, Parked] | None:
+        """The car that stands at this connector when the run begins; asked for once."""
+        if self._there is None:
+            self._there = {}
+            for number in range(self._next_day, day_of(self._start_s) + 1):
+                plan = self.day(number)
+                for at, stays in plan.stays.items():
+                    for parked in stays:
+                        if (
+                            parked.row >= 0
+                            and parked.arrive_s <= self._start_s < parked.arrive_s + parked.stay_s - 60
+                        ):
+                            self._there[at] = plan.sessions, parked
+        return self._there.pop((station, connector), None)
 
-    def day(self, number: int) -> Day | None:
-        """The plan of day `number`, which begins at 04:00; None when it is too long ago."""
+    def day(self, number: int) -> Day:
+        """The plan of day `number`, which begins at 04:00. Time goes forward: older days are forgotten."""
         while self._next_day <= number:
             self._days[self._next_day] = self._planned(self._next_day)
-            self._days.pop(self._next_day - _KEPT_DAYS - _LONGEST_DAYS, None)
+            self._days.pop(self._next_day - _KEPT_DAYS, None)
             self._next_day += 1
-        return self._days.get(number)
+        try:
+            return self._days[number]
+        except KeyError:
+            raise StationBug(
+                f"day {number} of {self.name} was asked for after day {self._next_day - 1}"
+            ) from None
 
     def _planned(self, number: int) -> Day:
         site = self._kind.site
-        seed = stream(self._seed, f"{self._name}/{number}", "arrivals").bits64()
+        seed = stream(self._seed, f"{self.name}/{number}", "arrivals").bits64()
         luck = np.random.Generator(np.random.PCG64(seed))
         factor = luck.gamma(site.dispersion_shape) / site.dispersion_shape if site.dispersion_shape else 1.0
         share = 7.0 * site.day_shares[number % 7] / sum(site.day_shares)
@@ -91,7 +108,7 @@ class Place:
         failed = int(luck.poisson(site.failed * mean)) if len(sessions.hour) else 0
         stays: dict[tuple[int, int], list[Parked]] = {}
         for arrive_s, stay_s, row in _in_order(sessions, number, failed, luck):
-            self._park(Parked(arrive_s, stay_s, number, row), luck, stays)
+            self._park(Parked(arrive_s, stay_s, row), luck, stays)
         return Day(sessions, stays)
 
     def _park(
@@ -139,31 +156,32 @@ class StationPlan:
         self._place, self._kind, self._seed, self._station = place, kind, seed, station
         self._opened = 0  # connectors asked for so far, one bit each
 
-    def next_visit(self, connector: int, after_s: float) -> Visit:
+    def next_visit(self, connector: int, after_s: float) -> Visit | float:
         """The first visit after `after_s`; asked for the first time, the car that is there already."""
-        first = not self._opened >> connector & 1
-        self._opened |= 1 << connector
-        day = int((after_s - DAY_BEGINS_H * 3600.0) // DAY_S)
-        number = day - _LONGEST_DAYS if first else day
-        while True:
+        if not self._opened >> connector & 1:
+            self._opened |= 1 << connector
+            there = self._place.there(self._station, connector)
+            if there is not None:
+                return self._rest(self._visit(*there, connector), after_s)
+        today = day_of(after_s)
+        for number in (today, today + 1):
             plan = self._place.day(number)
-            for parked in plan.stays.get((self._station, connector), ()) if plan else ():
+            for parked in plan.stays.get((self._station, connector), ()):
                 if parked.arrive_s > after_s:
-                    return self._visit(plan, parked, connector)
-                if first and parked.arrive_s + parked.stay_s > after_s + 60.0 and parked.row >= 0:
-                    return self._already_there(self._visit(plan, parked, connector), after_s)
-            number += 1
+                    return self._visit(plan.sessions, parked, connector)
+        # Nobody until the day after tomorrow: ask again tomorrow, not all stations at once.
+        luck = stream(self._seed, f"{self._place.name}/{self._station}/{connector}/{today}", "ask")
+        return (today + 1) * DAY_S + (DAY_BEGINS_H + luck.uniform(0.0, 20.0)) * 3600.0
 
-    def _visit(self, plan: Day | None, parked: Parked, connector: int) -> Visit:
-        assert plan is not None
+    def _visit(self, sessions: Sessions, parked: Parked, connector: int) -> Visit:
         kind = self._kind
-        luck = stream(self._seed, f"{self._place._name}/{self._station}/{connector}/{parked.arrive_s}", "car")  # noqa: SLF001 — the plan and its place are one thing
+        luck = stream(self._seed, f"{self._place.name}/{self._station}/{connector}/{parked.arrive_s}", "car")
         tag = luck.integer(kind.tags)
         if parked.row < 0:
             wish = Wish(current_a=10.0, wake_s=inf)
             return Visit(parked.arrive_s, parked.stay_s, wish, 1, "patient", tag, failed=True)
         _, dwell_h, power_kw, energy_kwh, charge_h, finished = (
-            float(column[parked.row]) for column in plan.sessions
+            float(column[parked.row]) for column in sessions
         )
         fitted = vehicles.Fitted(power_kw, energy_kwh, charge_h, dwell_h, bool(finished))
         name, phases, wish = self._car(fitted, luck)
@@ -171,7 +189,7 @@ class StationPlan:
         stay_s = parked.stay_s
         if finished and luck.random() < kind.site.leave_when_full:
             stay_s = min(stay_s, 3600.0 * charge_h + luck.uniform(300.0, 2400.0))
-        return Visit(parked.arrive_s, stay_s, wish, phases, name, tag)
+        return Visit(parked.arrive_s, stay_s, wish, phases, name, tag, kind.vehicles == vehicles.AS_MEASURED)
 
     def _car(self, fitted: vehicles.Fitted, luck: Stream) -> tuple[str, int, Wish]:
         if self._kind.vehicles == vehicles.AS_MEASURED:
@@ -190,15 +208,21 @@ class StationPlan:
             return wish
         return structs.replace(wish, wake_s=waits_s + luck.uniform(0.0, 300.0))
 
-    def _already_there(self, visit: Visit, now_s: float) -> Visit:
+    def _rest(self, visit: Visit, now_s: float) -> Visit:
         """What is left of a visit that began before `now_s`."""
         left = (visit.arrive_s + visit.stay_s - now_s) / visit.stay_s
-        luck = stream(self._seed, f"{self._place._name}/{self._station}/{now_s}", "present")  # noqa: SLF001 — as above
-        begin_s = luck.uniform(1.0, 30.0)
+        begin_s = stream(self._seed, f"{self._place.name}/{self._station}/{now_s}", "there").uniform(
+            1.0, 30.0
+        )
         wish = structs.replace(visit.wish, need_wh=max(visit.wish.need_wh * left, 50.0))
         return structs.replace(
-            visit, arrive_s=now_s + begin_s, stay_s=visit.stay_s * left - begin_s, wish=wish
+            visit, arrive_s=now_s + begin_s, stay_s=max(visit.stay_s * left - begin_s, 30.0), wish=wish
         )
+
+
+def day_of(local_s: float) -> int:
+    """Number of the day, from 04:00 to 04:00, that holds a local time; 0 is the first Monday."""
+    return int((local_s - DAY_BEGINS_H * 3600.0) // DAY_S)
 
 
 def _clock_s(clock: str) -> float:

@@ -10,8 +10,10 @@ from enum import IntEnum
 from math import inf
 from typing import Any, ClassVar, Final, Protocol
 
+from msgspec import structs
+
 from profiles.cars import Car
-from profiles.supply import Supply
+from profiles.supply import PLATEAU_V, Supply
 from profiles.visits import Schedule, Visit
 from stations.core.events import Event, PlugIn, PlugOut, PlugOutEv, Swipe
 from stations.core.streams import Stream, stream
@@ -64,6 +66,7 @@ class Step(IntEnum):
     LEAVE = 3
     PULL = 4
     GONE = 5
+    NOBODY = 6
 
 
 class Side:
@@ -90,8 +93,8 @@ class Place(Protocol):
     connectors: int
     badge: bool
 
-    def schedule(self, local_s: float) -> Schedule:
-        """Its visits from local time `local_s` on."""
+    def schedule(self) -> Schedule:
+        """Its visits."""
 
     def id_tag(self, number: int) -> str:
         """The badge `number` of the pool."""
@@ -117,7 +120,7 @@ class People:
         place = self._place
         self._shift_s = now - local_s
         self._luck = stream(place.seed, place.identity, "people")
-        self._schedule = place.schedule(local_s)
+        self._schedule = place.schedule()
         self._sides = tuple(Side(n) for n in range(1, place.connectors + 1))
         for side in self._sides:
             self._await(side, local_s)
@@ -146,9 +149,14 @@ class People:
 
     def _await(self, side: Side, local_s: float) -> None:
         assert self._schedule is not None
-        side.visit = self._schedule.next_visit(side.number, local_s)
-        side.step = Step.ARRIVE
-        side.at = inf if side.visit is None else side.visit.arrive_s + self._shift_s
+        coming = self._schedule.next_visit(side.number, local_s)
+        if isinstance(coming, Visit):
+            side.visit, side.step, side.at = coming, Step.ARRIVE, coming.arrive_s + self._shift_s
+        else:
+            side.visit, side.step, side.at = None, Step.NOBODY, coming + self._shift_s
+
+    def _nobody(self, side: Side, _connector: ConnectorView) -> None:
+        self._await(side, side.at - self._shift_s)
 
     def _after(self, low_s: float, high_s: float) -> float:
         assert self._luck is not None
@@ -220,7 +228,10 @@ class People:
         if self._supply is None:
             self._supply = Supply(place.seed, place.site, place.identity, self._shift_s)
         noise = stream(place.seed, f"{place.identity}/{side.number}/{visit.arrive_s}", "meter").state
-        return Car(visit.wish, self._supply, phases=min(visit.phases, place.phases), noise=noise)
+        wish = visit.wish
+        if visit.fitted:
+            wish = structs.replace(wish, current_a=self._supply.equivalent_a(wish.current_a, PLATEAU_V))
+        return Car(wish, self._supply, phases=min(visit.phases, place.phases), noise=noise)
 
     _STEPS: ClassVar = {
         Step.ARRIVE: _arrive,
@@ -229,4 +240,5 @@ class People:
         Step.LEAVE: _leave,
         Step.PULL: _pull,
         Step.GONE: _gone,
+        Step.NOBODY: _nobody,
     }

@@ -106,13 +106,16 @@ class Fleet:
         basic_auth_key: str | None = None,
         security_profile: int = 0,
         durable: bool = False,
+        subprotocol_lenient: bool = False,
     ) -> "Deployment":
         """The fleet at `count` stations (None: as written) against the CSMS at `url_base`."""
         if count is not None and count < 1:
             raise PlanError(f"fleet {self.name}: {count} stations; mend: ask for at least 1")
         if not url_base.startswith(("ws://", "wss://")):
             raise PlanError(f"CSMS URL {url_base}: not a WebSocket URL; mend: begin with ws:// or wss://")
-        common = _Common(url_base, seed, personality, basic_auth_key, security_profile, durable)
+        common = _Common(
+            url_base, seed, personality, basic_auth_key, security_profile, durable, subprotocol_lenient
+        )
         return Deployment(self, count or self.size, common)
 
     def _check_patterns(self) -> None:
@@ -154,6 +157,7 @@ class _Common(Struct, frozen=True):
     basic_auth_key: str | None
     security_profile: int
     durable: bool
+    subprotocol_lenient: bool
 
 
 class Deployment:
@@ -214,6 +218,7 @@ class Deployment:
                 connectors=fleet._products[which].connectors,  # noqa: SLF001 — as above
                 tags=fleet.file.tags.size,
                 seed=self.seed,
+                start_s=self.start_local_s,
             )
         return self._visits[which]
 
@@ -225,6 +230,7 @@ class Deployment:
             firmware=firmware or product.firmware,
             faults=product.faults | faults,
             personality=personality,
+            subprotocol_lenient=self._common.subprotocol_lenient,
         )
 
 
@@ -255,9 +261,9 @@ class _Standing:
         self.connectors = product.connectors
         self.badge = group.badge
 
-    def schedule(self, local_s: float) -> Schedule:
-        """Its visits from local time `local_s` on."""
-        return self._deployment.visits(self._which).schedule(self.identity, self._rank, local_s)
+    def schedule(self) -> Schedule:
+        """Its visits."""
+        return self._deployment.visits(self._which).schedule(self.identity, self._rank)
 
     def id_tag(self, number: int) -> str:
         """The badge `number` of the pool."""

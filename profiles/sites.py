@@ -6,11 +6,12 @@ from typing import Final, Protocol, TypeAlias
 
 from msgspec import structs
 
-from profiles import tomlfile, vehicles
-from profiles.arrivals import DAY_S, Place, PlaceKind, StationPlan
+from profiles import tomlfile
+from profiles.arrivals import Place, PlaceKind, StationPlan
 from profiles.cars import Wish
-from profiles.mixtures import DAY_BEGINS_H, Mixture
+from profiles.mixtures import Mixture
 from profiles.sitefile import Measured, SiteFile, Steady, Variant
+from profiles.supply import PLATEAU_V
 from profiles.visits import Schedule, Visit
 from stations.core.streams import stream
 from stations.errors import PlanError
@@ -49,33 +50,35 @@ def load(name: str, folder: Path = FOLDER) -> Site:
 class Visits(Protocol):
     """Where the stations of one group get their visits from."""
 
-    def schedule(self, station: str, rank: int, local_s: float) -> Schedule:
-        """The visits of `station`, the `rank`-th of its group (0 and up), from local time `local_s` on."""
+    def schedule(self, station: str, rank: int) -> Schedule:
+        """The visits of `station`, the `rank`-th of its group (0 and up)."""
 
 
-def visits(site: Site, group: str, *, mix: str, connectors: int, tags: int, seed: int) -> Visits:
-    """The visits of a group's stations, whose product has so many connectors."""
+def visits(
+    site: Site, group: str, *, mix: str, connectors: int, tags: int, seed: int, start_s: float
+) -> Visits:
+    """The visits of a group's stations, whose product has so many connectors, from `start_s` on."""
     if isinstance(site, Steady):
         return _Steadily(site, seed, tags)
-    return _Places(PlaceKind(site, Mixture(site), mix, connectors, tags), seed, group)
+    return _Places(PlaceKind(site, Mixture(site), mix, connectors, tags), seed, group, start_s)
 
 
 class _Places:
     """The places of a group: each is as many stations as drivers choose between."""
 
-    def __init__(self, kind: PlaceKind, seed: int, group: str) -> None:
-        self._kind, self._seed, self._group = kind, seed, group
+    def __init__(self, kind: PlaceKind, seed: int, group: str, start_s: float) -> None:
+        self._kind, self._seed, self._group, self._start_s = kind, seed, group, start_s
         self._size = max(1, round(kind.site.stations * kind.site.connectors / kind.connectors))
-        self._places: dict[tuple[int, int], Place] = {}
+        self._places: dict[int, Place] = {}
 
-    def schedule(self, _station: str, rank: int, local_s: float) -> Schedule:
+    def schedule(self, _station: str, rank: int) -> Schedule:
         """The plan of the place's day is worked out when somebody asks for it."""
         number, station = divmod(rank, self._size)
-        first_day = int((local_s - DAY_BEGINS_H * 3600.0) // DAY_S)
-        place = self._places.get((number, first_day))
+        place = self._places.get(number)
         if place is None:
-            place = Place(self._kind, self._seed, f"{self._group}/{number}", first_day)
-            self._places[number, first_day] = place
+            place = self._places[number] = Place(
+                self._kind, self._seed, f"{self._group}/{number}", self._start_s
+            )
         return StationPlan(place, self._kind, self._seed, station)
 
 
@@ -85,7 +88,7 @@ class _Steadily:
     def __init__(self, site: Steady, seed: int, tags: int) -> None:
         self._site, self._seed, self._tags = site, seed, tags
 
-    def schedule(self, station: str, _rank: int, _local_s: float) -> Schedule:
+    def schedule(self, station: str, _rank: int) -> Schedule:
         """Depends on nothing but the station's name."""
         return _SteadySchedule(self._site, self._seed, station, self._tags)
 
@@ -105,7 +108,7 @@ class _SteadySchedule:
         gap_s, stay_s = luck.exponential(site.gap_s), luck.uniform(*site.stay_s)
         phases = luck.choice((1, 3))
         current_a = luck.uniform(*site.current_a)
-        need_wh = phases * vehicles.PLATEAU_V * current_a * stay_s / 3600.0 * luck.uniform(0.3, 0.7)
+        need_wh = phases * PLATEAU_V * current_a * stay_s / 3600.0 * luck.uniform(0.3, 0.7)
         wish = Wish(
             current_a=current_a,
             need_wh=need_wh if luck.random() < site.full else float("inf"),

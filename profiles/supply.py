@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from stations.core.streams import stream
 
-NOMINAL_V: Final = 230.0
+PLATEAU_V: Final = 231.0  # usual voltage under load
 _DAY_S: Final = 86_400.0
 _EVENING_S: Final = 19 * 3600.0  # the swing is lowest when the neighbourhood cooks
 _SLOW: Final = (4, 0.9, 1500.0)  # cosines, standard deviation in V, correlation time in s
@@ -59,6 +59,11 @@ class Supply:
                     )
                 )
         self.oscillations = tuple(waves)
+
+    def equivalent_a(self, current_a: float, volts: float) -> float:
+        """The current that draws here the power which `current_a` draws at `volts`, drop included."""
+        level_v = sum(self.level_v) / 3.0
+        return current_a * volts / (level_v - self.resistance_ohm * current_a * volts / level_v)
 
     def waves(self, now: float) -> Waves:
         """The oscillations at `now`: the day, four slow ones, two fast ones."""

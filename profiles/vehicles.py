@@ -6,7 +6,7 @@ time that the law says was lost. The mean power of a session therefore emerges f
 """
 
 from functools import cache
-from math import inf, log
+from math import exp, inf, log, sqrt
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,14 +14,13 @@ from msgspec import Meta, Struct, structs
 
 from profiles import tomlfile
 from profiles.cars import Car, Wish
-from profiles.supply import Supply
+from profiles.supply import PLATEAU_V, Supply
 from stations.core.streams import Stream, stream
 from stations.errors import PlanError
 
 TABLE: Final = Path(__file__).with_name("vehicles.toml")
 AS_MEASURED: Final = "as-measured"
-PLATEAU_V: Final = 231.0  # mean voltage under load, to turn kW into A
-_FULL_LOAD_A: Final = 31.3  # active current of a 32 A socket
+_FULL_LOAD_A: Final = 31.8  # active current of a 32 A socket
 _LEAST_LOSS_H: Final = 0.01
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -131,10 +130,10 @@ def fitted(session: Fitted, luck: Stream) -> tuple[str, int, Wish]:
     kind = vehicle_class(name)
     current_a = min(session.power_kw * 1000.0 / (kind.phases * PLATEAU_V), _FULL_LOAD_A)
     power_kw = current_a * kind.phases * PLATEAU_V / 1000.0
-    wish = structs.replace(_traits(kind, luck, current_a), cut=luck.uniform(0.08, 0.2))
+    wish = structs.replace(_traits(kind, luck, current_a), cut=luck.uniform(0.08, 0.2), grip=0.998)
     lost_h = max(session.charge_h - session.energy_kwh / power_kw, 0.0)
     if not session.finished:
-        return name, kind.phases, _slowed(structs.replace(wish, need_wh=inf), session, lost_h, luck)
+        return name, kind.phases, _interrupted(wish, session, power_kw, lost_h, luck)
     wish = structs.replace(wish, need_wh=session.energy_kwh * 1000.0)
     wish, lost_h = _with_tail(wish, kind, power_kw, lost_h, luck)
     wish, lost_h = _with_taper(wish, session, power_kw, lost_h)
@@ -203,10 +202,33 @@ def _with_taper(wish: Wish, session: Fitted, power_kw: float, lost_h: float) -> 
     return structs.replace(wish, taper_s=3600.0 * taper_h), lost_h - taper_h * per_taper
 
 
+def _interrupted(wish: Wish, session: Fitted, power_kw: float, lost_h: float, luck: Stream) -> Wish:
+    """A car unplugged while it charges: in its taper when little was lost, else after low current."""
+    if lost_h < 0.002 * session.charge_h:
+        return wish
+    if lost_h > 0.25 or luck.random() < 0.2:
+        return _slowed(wish, session, lost_h, luck)
+    limit = log(1.0 / wish.cut) - (1.0 - wish.cut)  # what a whole taper loses, in time constants
+    taper_h = max(luck.lognormal(log(17.0 / 60.0), 0.6), lost_h / (0.95 * limit))
+    spent = _time_to_lose(lost_h / taper_h)
+    if spent * taper_h > 0.9 * session.charge_h:
+        return _slowed(wish, session, lost_h, luck)
+    rest_kwh = power_kw * taper_h * (exp(-spent) - wish.cut)
+    return structs.replace(wish, taper_s=3600.0 * taper_h, need_wh=1000.0 * (session.energy_kwh + rest_kwh))
+
+
+def _time_to_lose(lost: float) -> float:
+    """When an exponential taper has lost so much against full current; both in time constants."""
+    spent = sqrt(2.0 * lost) + lost / 3.0
+    for _ in range(4):
+        spent -= (spent - 1.0 + exp(-spent) - lost) / (1.0 - exp(-spent))
+    return spent
+
+
 def _slowed(wish: Wish, session: Fitted, lost_h: float, luck: Stream) -> Wish:
     """A time of lower current (load sharing, heat) that loses `lost_h`; a car that dips stops dipping."""
     wish = structs.replace(wish, window_from_s=inf, window_every_s=0.0, window_s=0.0)
-    if lost_h < 0.03 * session.charge_h and not session.finished:
+    if lost_h < _LEAST_LOSS_H:
         return wish
     level = luck.uniform(0.3, 0.6)
     span_h = 0.85 * session.charge_h

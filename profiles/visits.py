@@ -16,11 +16,12 @@ class Visit(Struct, frozen=True):
     phases: int  # of the car, 1 or 3
     vehicle: str  # class of the vehicle table
     tag: int  # number of the badge in the fleet's pool
+    fitted: bool = False  # the current is meant at PLATEAU_V: powers were measured, not currents
     failed: bool = False  # an attempt that never gets energy: cable or car trouble
 
 
 class Schedule(Protocol):
     """The visits of one station."""
 
-    def next_visit(self, connector: int, after_s: float) -> Visit | None:
-        """The first visit at `connector` (1, 2) arriving after local time `after_s`; None: never again."""
+    def next_visit(self, connector: int, after_s: float) -> Visit | float:
+        """The first visit at `connector` (1, 2) after local time `after_s`, or when to ask again."""
