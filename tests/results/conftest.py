@@ -1,8 +1,12 @@
 import _thread
+import importlib.util
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import results
 from results.recorder import Recorder
 
 
@@ -23,3 +27,29 @@ def new_recorder(tmp_path):
 @pytest.fixture
 def recorder(new_recorder):
     return new_recorder()
+
+
+def load_script(name):
+    path = Path(__file__).parents[2] / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def sample():
+    """`sample.write(folder, sample.Sample(...))` makes a synthetic run folder."""
+    return load_script("sample_run")
+
+
+@pytest.fixture(scope="session")
+def sample_path(sample, tmp_path_factory):
+    """A finished, trusted run of 20,000 calls; nobody writes to it."""
+    return sample.write(tmp_path_factory.mktemp("runs"), sample.Sample(calls=20_000, seconds=60, stations=50))
+
+
+@pytest.fixture
+def sample_run(sample_path):
+    return results.open(sample_path)

@@ -1,0 +1,105 @@
+"""Whether a run's numbers count: everything recorded, and the load generator itself kept time (C6)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from msgspec import Struct
+
+from results.analysis.files import row_counts
+from results.run import RUNNING, RunRecord, doubts
+from results.schema import TABLES
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """When a second of a worker is bad, and how many bad seconds a run may have."""
+
+    loop_delay_p99_us: int = 20_000
+    gen_lag_p99_us: int = 10_000
+    canary_p99_us: int = 50_000
+    cpu_percent: float = 85.0
+    bad_seconds_share: float = 0.01
+    bad_seconds: int = 3  # in a short run a single hiccup of the machine is more than 1 %
+    dropped_deadlines_share: float = 0.001
+
+
+DEFAULT_LIMITS: Final = Limits()
+_PER_SECOND: Final = ("loop_delay_p99_us", "gen_lag_p99_us", "canary_p99_us", "cpu_percent")
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Trusted, or the reasons why not."""
+
+    reasons: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return not self.reasons
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the numbers may be used."""
+        return not self.reasons
+
+    def __str__(self) -> str:
+        return "trusted" if self.trusted else "NOT TRUSTED: " + "; ".join(self.reasons)
+
+
+def judge(path: Path, record: RunRecord, health: pd.DataFrame, limits: Limits = DEFAULT_LIMITS) -> Trust:
+    """All reasons against trusting the run; `health` holds the seconds that count (steady, if known)."""
+    reasons = _ending(record) + _missing_rows(path, record)
+    if health.empty:
+        reasons.append("no health rows: nobody watched the load generator")
+    for worker, rows in health.groupby("worker", observed=True):
+        reasons += _bad_seconds(str(worker), rows, limits) + _dropped_deadlines(str(worker), rows, limits)
+    return Trust(tuple(reasons))
+
+
+def bad_seconds(health: pd.DataFrame, limits: Limits = DEFAULT_LIMITS) -> pd.DataFrame:
+    """One boolean column per limit: which seconds broke it. A missing measurement breaks nothing."""
+    broken = {name: health[name].fillna(0).to_numpy(float) > getattr(limits, name) for name in _PER_SECOND}
+    return pd.DataFrame(broken, index=health.index)
+
+
+def _ending(record: RunRecord) -> list[str]:
+    reasons = [*record.untrusted]
+    if record.status == RUNNING:
+        reasons.append("the run has not ended, or was killed: the last seconds may be missing")
+        reasons += [reason for reason in doubts(record) if "receipt" not in reason]
+    return reasons
+
+
+def _missing_rows(path: Path, record: RunRecord) -> list[str]:
+    reasons = []
+    for table in TABLES.values():
+        on_disk = row_counts(path, table)
+        for worker, receipt in sorted(record.receipts.items()):
+            told = receipt.tables[table.name].rows if table.name in receipt.tables else 0
+            there = on_disk.get(worker, 0)
+            if told != there:
+                reasons.append(f"worker {worker} wrote {told} rows of {table.name}, {there} are there")
+    return reasons
+
+
+def _bad_seconds(worker: str, rows: pd.DataFrame, limits: Limits) -> list[str]:
+    broken = bad_seconds(rows, limits)
+    bad = int(np.count_nonzero(broken.any(axis=1)))
+    if bad < limits.bad_seconds or bad <= limits.bad_seconds_share * len(rows):
+        return []
+    worst = ", ".join(
+        f"{name} up to {_amount(name, rows[name].max())}" for name in _PER_SECOND if broken[name].any()
+    )
+    return [f"worker {worker} did not keep time in {bad} of {len(rows)} seconds ({worst})"]
+
+
+def _amount(name: str, value: float) -> str:
+    return f"{value / 1000:.0f} ms" if name.endswith("_us") else f"{value:.0f} %"
+
+
+def _dropped_deadlines(worker: str, rows: pd.DataFrame, limits: Limits) -> list[str]:
+    dropped, served = rows["dropped_deadlines"].sum(), rows["deadlines"].sum()
+    if dropped <= limits.dropped_deadlines_share * max(served, 1):
+        return []
+    return [f"worker {worker} served {dropped} of {served} deadlines more than a period late"]
