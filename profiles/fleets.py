@@ -22,15 +22,11 @@ from profiles.visits import Schedule
 from stations.core.plan import Personality, Plan, Product
 from stations.core.streams import stream
 from stations.errors import PlanError
+from stations.products import product
 
 FOLDER: Final = Path(__file__).with_name("fleets")
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _TURN: Final = 10_000  # stations after which the mixture of groups repeats at the latest
-
-_PRODUCTS: Final = {
-    "059004": Product(model="059004", connectors=1),
-    "059014": Product(model="059014", connectors=2),
-}
 
 
 class Deployed(Struct, frozen=True):
@@ -138,14 +134,8 @@ class Fleet:
             raise PlanError(f"{self._where}, $.groups[{n}], {error}") from None
 
     def _product(self, n: int, group: Group) -> Product:
-        try:
-            product = _PRODUCTS[group.product]
-        except KeyError:
-            known = ", ".join(sorted(_PRODUCTS))
-            raise PlanError(
-                f"{self._where}, $.groups[{n}].product: {group.product} is no product; mend: use {known}"
-            ) from None
-        return structs.replace(product, keys={**product.keys, **group.keys})
+        reference = product(group.product, f"{self._where}, $.groups[{n}].product")
+        return structs.replace(reference, keys={**reference.keys, **group.keys})
 
 
 class _Common(Struct, frozen=True):
@@ -189,17 +179,17 @@ class Deployment:
             luck.choice(tuple(group.firmware), tuple(group.firmware.values())) if group.firmware else ""
         )
         faults = frozenset(name for name, share in group.faults.items() if luck.random() < share)
-        product = self._product(which, firmware, faults)
+        variant = self._product(which, firmware, faults)
         plan = Plan(
             identity=identity,
             url=self._base + quote(identity, safe=""),
-            product=product,
+            product=variant,
             serial=fleet.file.serial.format(number=index + 1),
             basic_auth_key=common.basic_auth_key,
             security_profile=common.security_profile,
             durable=common.durable,
         )
-        standing = _Standing(self, which, rank, identity, product)
+        standing = _Standing(self, which, rank, identity, variant)
         return Deployed(plan, People(standing, self.start_local_s), group.name, group.network)
 
     def id_tags(self) -> Sequence[Tag]:

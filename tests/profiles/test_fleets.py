@@ -89,7 +89,10 @@ def test_firmware_and_faults_are_drawn_by_their_shares(tmp_path):
         (f'title = "t"\n{GROUP}conut = 1', "$.groups[0].conut: unknown key; mend: did you mean `count`?"),
         (f'title = "t"\n{GROUP}zzz = 1', "$.groups[0].zzz: unknown key; mend: known keys are badge, count"),
         (f'title = "t"\n{GROUP}[groups.network]\nlatency = 1', "mend: did you mean `latency_ms`?"),
-        (f'title = "t"\n{GROUP.replace("059004", "x")}', "$.groups[0].product: x is no product; mend: use "),
+        (
+            f'title = "t"\n{GROUP.replace("059004", "x")}',
+            "$.groups[0].product: there is no reference x; mend: use ",
+        ),
         (f'title = "t"\n{GROUP.replace("demo", "x")}', "$.groups[0], site x: there is no such profile"),
         (
             f'title = "t"\nidentity = "A"\n{GROUP}',
