@@ -133,9 +133,7 @@ def _shared_defaults(
     meter_type: str,
     presets: tuple[tuple[str, str], ...],
 ) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        key.name: key.default_for(personality) for key in KEYS.values() if key.known_to(personality)
-    }
+    values: dict[str, Any] = {key.name: key.default_for(personality) for key in KEYS.values()}
     values[NUMBER_OF_CONNECTORS.name] = connectors
     values[MAX_CURRENT_INSTALLATION_RIGHT.name] = int(max_current_a)
     values[MAX_CURRENT_INSTALLATION_LEFT.name] = int(max_current_a)

@@ -1,0 +1,135 @@
+"""The transaction queue (§3.7): StartTransaction, MeterValues and StopTransaction in order of their events.
+
+The head stays in the queue until it is delivered or given up, so that nothing is lost with a socket (WS-8)
+or a restart (BOOT-11). While it waits for its next attempt nothing behind it is sent (Q-4).
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from stations.core.alarms import Alarm
+from stations.core.dispatch import rings
+from stations.core.events import Outcome, TransactionChanged
+from stations.core.keys import TRANSACTION_MESSAGE_ATTEMPTS, TRANSACTION_MESSAGE_RETRY_INTERVAL
+from stations.core.transaction_record import UNKNOWN_ID, Transaction
+from stations.wire.messages import StopTransaction
+from stations.wire.types import Action
+
+if TYPE_CHECKING:
+    from stations.core.calls import Outgoing
+    from stations.core.station import Station
+
+CAPACITY: Final = 1000  # Q-6: beyond it intermediate MeterValues go first
+
+_METER_VALUES: Final = Action.METER_VALUES.value
+_NOT_PROCESSED: Final = frozenset({Outcome.CALLERROR, Outcome.TIMEOUT})  # Q-3
+_INTERRUPTED: Final = frozenset({Outcome.CLOSED, Outcome.CANCELLED})  # WS-8, Q-5
+
+
+def add(station: "Station", outgoing: "Outgoing") -> None:
+    """Queue a transaction message behind all older ones (Q-1, Q-2)."""
+    if station.queue is None:
+        station.queue = []
+    station.queue.append(outgoing)
+    if len(station.queue) > CAPACITY:
+        _make_room(station.queue)
+    station.changed = True
+
+
+def _make_room(queue: "list[Outgoing]") -> None:
+    """Q-6: drop the oldest MeterValues behind the head; never a start or a stop."""
+    for index in range(1, len(queue)):
+        if queue[index].action == _METER_VALUES:
+            del queue[index]
+            return
+
+
+def head(station: "Station") -> "Outgoing | None":
+    """The next message to send, None while the head waits for its next attempt (Q-4)."""
+    if not station.queue or station.alarms.at(Alarm.RETRY) is not None:
+        return None
+    outgoing = station.queue[0]
+    if isinstance(outgoing.payload, StopTransaction) and outgoing.transaction is not None:
+        outgoing.payload.transaction_id = _id_of(outgoing.transaction)
+    return outgoing
+
+
+def _id_of(transaction: Transaction) -> int:
+    """TX-8: whatever is behind StartTransaction in the queue knows its answer, or that there will be none."""
+    return UNKNOWN_ID if transaction.transaction_id is None else transaction.transaction_id
+
+
+def meter_values_frame(message_id: str, outgoing: "Outgoing", meter_value: str) -> bytes:
+    """The whole CALL around one prepared MeterValue; the transactionId may be younger than it (MV-3)."""
+    transaction = outgoing.transaction
+    running = "" if transaction is None else f'"transactionId":{_id_of(transaction)},'
+    return (
+        f'[2,"{message_id}","MeterValues",{{"connectorId":{outgoing.connector},'
+        f'{running}"meterValue":[{meter_value}]}}]'
+    ).encode()
+
+
+def processed(station: "Station", outgoing: "Outgoing", outcome: Outcome) -> bool:
+    """A transmission of the head is over. True if it is delivered; else it waits, or is given up (Q-3)."""
+    if outcome in _INTERRUPTED:
+        outgoing.attempts -= 1  # Q-5: a lost socket is no failure to process
+        return False
+    if outcome in _NOT_PROCESSED or (
+        outcome is Outcome.INVALID and outgoing.action == Action.START_TRANSACTION
+    ):
+        attempts = max(1, station.configuration[TRANSACTION_MESSAGE_ATTEMPTS])
+        if outgoing.attempts < attempts:
+            pause_s = station.configuration[TRANSACTION_MESSAGE_RETRY_INTERVAL] * outgoing.attempts
+            station.alarms.set(Alarm.RETRY, station.now + pause_s)
+            return False
+        _remove(station, outgoing)
+        _give_up(station, outgoing)
+        return False
+    _remove(station, outgoing)
+    return True
+
+
+def _remove(station: "Station", outgoing: "Outgoing") -> None:
+    queue = station.queue
+    if queue and queue[0] is outgoing:
+        del queue[0]
+    if not queue:
+        station.queue = None
+    station.changed = True
+
+
+def _give_up(station: "Station", outgoing: "Outgoing") -> None:
+    transaction = outgoing.transaction
+    if transaction is None or outgoing.action == _METER_VALUES:
+        return
+    if transaction.transaction_id is None:
+        transaction.transaction_id = UNKNOWN_ID
+    journal(station, transaction, "abandoned")
+
+
+@rings(Alarm.RETRY)
+def _retry(station: "Station", _connector: int, at: float) -> None:
+    """Q-3: the head may be sent again. What waited behind it had no free line until now (C6)."""
+    station.line_free_at = max(station.line_free_at, at)
+    if station.queue:
+        station.queue[0].due = at
+
+
+def journal(station: "Station", transaction: Transaction, state: str) -> None:
+    """The ledger's next row for this transaction (C8)."""
+    station.changed = True
+    station.effects.append(
+        TransactionChanged(
+            transaction.sequence,
+            state,
+            transaction.connector,
+            transaction.id_tag,
+            transaction.transaction_id,
+            transaction.meter_start_wh,
+            transaction.started_s,
+            transaction.meter_stop_wh,
+            transaction.stopped_s,
+            transaction.reason,
+            transaction.offline,
+            transaction.authorization,
+        )
+    )

@@ -1,0 +1,207 @@
+"""The link machine: when to connect, when to give up on a socket, when to try again (WS-1 … WS-8)."""
+
+from base64 import b64encode
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from stations.core import boot, calls
+from stations.core.address import connection_url
+from stations.core.alarms import Alarm
+from stations.core.dispatch import changes, on, rings
+from stations.core.events import (
+    Activate,
+    CloseLink,
+    DropLink,
+    LinkDown,
+    LinkFailure,
+    LinkRefused,
+    LinkUp,
+    OpenLink,
+    Outcome,
+    Ping,
+)
+from stations.core.keys import AUTHORIZATION_KEY, SERVER_RECONNECTION_TIME, UID, URI, WEB_SOCKET_PING_INTERVAL
+from stations.core.plan import Personality
+
+if TYPE_CHECKING:
+    from stations.core.station import Station
+
+SUBPROTOCOL: Final = "ocpp1.6"
+BACK_OFF_CAP: Final = 10.0  # WS-3: the pause grows to this many times its base
+PONG_TIME_OUT_S: Final = 10.0
+
+
+class LinkState(StrEnum):
+    """Where the station's one connection stands."""
+
+    OFF = "off"  # no power, restarting, or not activated
+    WAITING = "waiting"  # until the next attempt (WS-3)
+    CONNECTING = "connecting"
+    UP = "up"
+
+
+def connect(station: "Station") -> None:
+    """Ask the edge for a connection; it answers with LinkUp or LinkRefused."""
+    station.alarms.drop(Alarm.RECONNECT)
+    station.set_link(LinkState.CONNECTING)
+    station.effects.append(OpenLink(_url(station), _authorization(station)))
+
+
+def _url(station: "Station") -> str:
+    """WS-1: the plan's URL as it stands, unless UID or URI were configured; then URI + "/" + UID."""
+    plan, configuration = station.plan, station.configuration
+    uri, uid = configuration[URI], configuration[UID]
+    if uri in {"", URI.default} and uid in {"", UID.default}:
+        return plan.url
+    head, _, _last = plan.url.rpartition("/")
+    base = head if uri in {"", URI.default} else uri
+    identity = plan.identity if uid in {"", UID.default} else uid
+    return connection_url(base, identity)
+
+
+def _authorization(station: "Station") -> str | None:
+    """SEC-1: HTTP Basic with the bytes of the key: hexadecimal if it reads so, else its characters."""
+    plan, configuration = station.plan, station.configuration
+    key = plan.basic_auth_key
+    if configuration.personality is Personality.SPEC and configuration[AUTHORIZATION_KEY]:
+        key = configuration[AUTHORIZATION_KEY]
+    if key is None:
+        return None
+    uid = configuration[UID]
+    identity = plan.identity if uid in {"", UID.default} else uid
+    return "Basic " + b64encode(identity.encode() + b":" + _key_bytes(key)).decode()
+
+
+def _key_bytes(key: str) -> bytes:
+    hexadecimal = set(key) <= set("0123456789abcdefABCDEF")
+    if hexadecimal and 32 <= len(key) <= 40 and len(key) % 2 == 0:
+        return bytes.fromhex(key)
+    return key.encode()
+
+
+@on(LinkUp)
+def _up(station: "Station", event: LinkUp) -> None:
+    if station.link is not LinkState.CONNECTING:
+        return
+    if event.subprotocol != SUBPROTOCOL:
+        station.find("WS-2", f"subprotocol {event.subprotocol!r} instead of {SUBPROTOCOL!r}")
+        if event.subprotocol is not None or not station.plan.product.subprotocol_lenient:
+            station.effects.append(CloseLink(1002, "subprotocol"))
+            _wait(station)
+            return
+    station.set_link(LinkState.UP)
+    station.online_at = station.line_free_at = station.heard_at = station.now
+    station.silent_calls = 0
+    station.received_id = ""
+    arm_ping(station)
+    boot.connected(station)
+
+
+@on(LinkRefused)
+def _refused(station: "Station", event: LinkRefused) -> None:
+    if station.link is LinkState.CONNECTING:
+        if event.failure is LinkFailure.SUBPROTOCOL:
+            station.find("WS-2", event.detail or "no subprotocol selected")
+        _wait(station)
+
+
+@on(LinkDown)
+def _down(station: "Station", _event: LinkDown) -> None:
+    if station.link is LinkState.UP:
+        leave(station, Outcome.CLOSED)
+        _wait(station)
+
+
+def leave(station: "Station", outcome: Outcome) -> None:
+    """The socket is gone, or is being given up by us: no message of ours may use it any more (WS-8)."""
+    station.set_link(LinkState.OFF)
+    for alarm in (Alarm.PING, Alarm.HEARTBEAT):
+        station.alarms.drop(alarm)
+    calls.abandon_all(station, outcome)
+
+
+def close(station: "Station", reason: str) -> None:
+    """End the connection politely and stay off."""
+    was, station.attempts = station.link, 0
+    station.alarms.drop(Alarm.RECONNECT)
+    if was is LinkState.UP:
+        leave(station, Outcome.CANCELLED)
+        station.effects.append(CloseLink(1000, reason))
+    elif was is LinkState.CONNECTING:
+        station.effects.append(DropLink())
+    station.set_link(LinkState.OFF)
+
+
+def drop(station: "Station", outcome: Outcome) -> None:
+    """End the connection without a word: power cut, hard reset, dead link."""
+    was = station.link
+    station.alarms.drop(Alarm.RECONNECT)
+    if was is LinkState.UP:
+        leave(station, outcome)
+    if was in {LinkState.UP, LinkState.CONNECTING}:
+        station.effects.append(DropLink())
+    station.set_link(LinkState.OFF)
+
+
+def dead(station: "Station") -> None:
+    """A half-open link: drop it and start again."""
+    drop(station, Outcome.CLOSED)
+    _wait(station)
+
+
+def _wait(station: "Station") -> None:
+    """WS-3: base times 1..2, doubling up to the cap; every station draws its own."""
+    base_s = station.configuration[SERVER_RECONNECTION_TIME]
+    growth = min(2.0**station.attempts, BACK_OFF_CAP)
+    station.attempts = min(station.attempts + 1, 10)
+    station.set_link(LinkState.WAITING)
+    pause_s = base_s * growth * station.luck.uniform(1.0, 2.0)
+    station.alarms.set(Alarm.RECONNECT, station.now + min(pause_s, base_s * BACK_OFF_CAP))
+
+
+@rings(Alarm.RECONNECT)
+def _try_again(station: "Station", _connector: int, _at: float) -> None:
+    connect(station)
+
+
+@changes(WEB_SOCKET_PING_INTERVAL)
+def arm_ping(station: "Station") -> None:
+    """WS-5: with a positive interval the client pings."""
+    interval_s = station.configuration[WEB_SOCKET_PING_INTERVAL]
+    if interval_s > 0 and station.link_up:
+        station.alarms.set(Alarm.PING, station.now + interval_s)
+    else:
+        station.alarms.drop(Alarm.PING)
+
+
+@rings(Alarm.PING)
+def _ping(station: "Station", _connector: int, at: float) -> None:
+    interval_s = station.configuration[WEB_SOCKET_PING_INTERVAL]
+    station.effects.append(Ping(min(PONG_TIME_OUT_S, float(interval_s))))
+    station.alarms.set(Alarm.PING, max(at + interval_s, station.now))
+
+
+@changes(AUTHORIZATION_KEY)
+def _new_key(station: "Station") -> None:
+    """SEC-3: Accepted, then disconnect and reconnect with the new key; the queue is kept."""
+    station.alarms.set(Alarm.LEAVE, station.now)  # an alarm, so that the answer gets out first
+
+
+@rings(Alarm.LEAVE)
+def _leave(station: "Station", _connector: int, _at: float) -> None:
+    if station.link is not LinkState.OFF:
+        close(station, "new credentials")
+        _wait(station)
+
+
+@on(Activate)
+def _activate(station: "Station", event: Activate) -> None:
+    """The web page's switch: 0 stays offline, 1 connects at once."""
+    if station.active is event.active:
+        return
+    station.active = event.active
+    station.changed = True
+    if not event.active:
+        close(station, "deactivated")
+    elif station.running and station.link is LinkState.OFF:
+        connect(station)

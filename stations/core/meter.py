@@ -1,0 +1,362 @@
+"""Meter values: what is sampled when, and how it is written (MV-*, LG-3, LG-4).
+
+A list of measurands becomes a template once: the typed wire Structs are encoded with holes for the values,
+and every station that reports the same list fills the same template. Filling is all a sample costs.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from stations.core import backlog, calls, wall
+from stations.core.alarms import Alarm
+from stations.core.calls import Outgoing
+from stations.core.connector import Connector
+from stations.core.dispatch import changes, rings
+from stations.core.key_rules import items, split_phase
+from stations.core.keys import (
+    CLOCK_ALIGNED_DATA_INTERVAL,
+    METER_VALUE_SAMPLE_INTERVAL,
+    METER_VALUES_ALIGNED_DATA,
+    METER_VALUES_SAMPLED_DATA,
+    STOP_TRANSACTION_MAX_METER_VALUES,
+    STOP_TXN_ALIGNED_DATA,
+    STOP_TXN_SAMPLED_DATA,
+    Key,
+)
+from stations.core.plan import Personality
+from stations.core.transaction_record import Transaction
+from stations.core.vehicle import Reading
+from stations.wire.messages import MeterValue, SampledValue
+from stations.wire.types import (
+    Action,
+    Location,
+    Measurand,
+    Phase,
+    ReadingContext,
+    UnitOfMeasure,
+    ValueFormat,
+)
+
+if TYPE_CHECKING:
+    from stations.core.station import Station
+
+NOMINAL_V: Final = 230.0
+IDLE: Final = Reading((NOMINAL_V,) * 3, (0.0,) * 3, (0.0,) * 3, (0.0,) * 3, 0.0)
+TRIGGERED: Final = "triggered"  # marks MeterValues that are no members of the transaction queue
+_METER_VALUES: Final = Action.METER_VALUES.value
+
+
+class Sight(Struct, gc=False):
+    """Everything a measurand may be computed from at one moment."""
+
+    reading: Reading
+    limit_a: float
+    register_wh: float
+    interval_wh: float
+    phases: int  # that can be offered to this vehicle
+    whole_wh: int  # interval as the difference of integer registers
+
+
+Column: TypeAlias = Callable[[Sight, int], float]
+
+
+def _current(sight: Sight, phase: int) -> float:
+    return sight.reading.current_a[phase] if phase >= 0 else max(sight.reading.current_a)
+
+
+def _voltage(sight: Sight, phase: int) -> float:
+    return sight.reading.voltage_v[max(phase, 0)]
+
+
+def _power(sight: Sight, phase: int) -> float:
+    return sight.reading.power_w[phase] if phase >= 0 else sum(sight.reading.power_w)
+
+
+def _reactive(sight: Sight, phase: int) -> float:
+    return sight.reading.reactive_var[phase] if phase >= 0 else sum(sight.reading.reactive_var)
+
+
+def _factor(sight: Sight, phase: int) -> float:
+    power, reactive = _power(sight, phase), _reactive(sight, phase)
+    apparent = (power * power + reactive * reactive) ** 0.5
+    return power / apparent if apparent else 1.0
+
+
+def _nothing(_sight: Sight, _phase: int) -> float:
+    return 0.0
+
+
+_A: Final = (UnitOfMeasure.A, "%.2f")
+_W: Final = (UnitOfMeasure.W, "%.1f")
+_WH: Final = (UnitOfMeasure.WH, "%d")
+
+_COLUMNS: Final[dict[Measurand, tuple[Column, UnitOfMeasure | None, str]]] = {
+    Measurand.CURRENT_IMPORT: (_current, *_A),
+    Measurand.CURRENT_OFFERED: (lambda sight, _phase: sight.limit_a, *_A),
+    Measurand.ENERGY_ACTIVE_IMPORT_REGISTER: (lambda sight, _phase: int(sight.register_wh), *_WH),
+    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: (lambda sight, _phase: sight.whole_wh, *_WH),
+    Measurand.POWER_ACTIVE_EXPORT: (_nothing, *_W),
+    Measurand.POWER_ACTIVE_IMPORT: (_power, *_W),
+    Measurand.POWER_FACTOR: (_factor, None, "%.3f"),
+    Measurand.POWER_OFFERED: (lambda sight, _phase: sight.limit_a * NOMINAL_V * sight.phases, *_W),
+    Measurand.POWER_REACTIVE_IMPORT: (_reactive, UnitOfMeasure.VAR, "%.1f"),
+    Measurand.VOLTAGE: (_voltage, UnitOfMeasure.V, "%.1f"),
+}
+
+_GREENUP: Final[dict[Measurand, tuple[Column, UnitOfMeasure | None, str]]] = {
+    **_COLUMNS,
+    # LG-3: floats with the digits of a float32, and an export that is the import.
+    Measurand.CURRENT_IMPORT: (_current, UnitOfMeasure.A, "%.8g"),
+    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: (
+        lambda sight, _phase: sight.interval_wh,
+        UnitOfMeasure.WH,
+        "%.8g",
+    ),
+    Measurand.POWER_ACTIVE_EXPORT: (_power, UnitOfMeasure.W, "%.8g"),
+    Measurand.POWER_ACTIVE_IMPORT: (_power, UnitOfMeasure.W, "%.8g"),
+}
+
+_GREENUP_CONTEXTS: Final = {
+    ReadingContext.SAMPLE_PERIODIC: ReadingContext.SAMPLE_CLOCK,  # LG-3
+    ReadingContext.TRANSACTION_BEGIN: ReadingContext.INTERRUPTION_BEGIN,
+    ReadingContext.TRANSACTION_END: ReadingContext.INTERRUPTION_END,  # LG-4
+}
+_PHASED: Final = frozenset({Measurand.CURRENT_IMPORT, Measurand.VOLTAGE})  # what the meter has per phase
+_LINES: Final = (Phase.L1, Phase.L2, Phase.L3)
+_NEUTRAL: Final = (Phase.L1_N, Phase.L2_N, Phase.L3_N)
+
+
+class Template(Struct, frozen=True):
+    """A MeterValue as JSON with `%` holes: the timestamp, then one per column."""
+
+    text: str
+    columns: tuple[tuple[Column, int], ...]
+
+    def fill(self, timestamp: str, sight: Sight) -> str:
+        """The JSON of one MeterValue."""
+        return self.text % (timestamp, *[column(sight, phase) for column, phase in self.columns])
+
+
+@lru_cache(maxsize=1024)
+def template(wanted: str, context: ReadingContext, phases: int, personality: Personality) -> Template | None:
+    """The template of a measurand list, None for an empty list."""
+    sampled: list[SampledValue] = []
+    columns: list[tuple[Column, int]] = []
+    for item in items(wanted):
+        for phase in _phases_of(item, phases, personality):
+            value, column = _sampled(item, phase, context, personality)
+            sampled.append(value)
+            columns.append((column, -1 if phase is None else _LINES.index(phase)))
+    if not sampled:
+        return None
+    text = msgspec.json.encode(MeterValue(timestamp="%s", sampled_value=sampled)).decode()
+    return Template(text, tuple(columns))
+
+
+def _phases_of(item: str, phases: int, personality: Personality) -> list[Phase | None]:
+    """MV-6: one value per phase the meter knows. The guide prints one value and no phase (section 14)."""
+    name, suffix = split_phase(item)
+    if suffix:
+        line = Phase(suffix[:2])
+        return [line] if line in _LINES[:phases] else []
+    if personality is Personality.SPEC and phases > 1 and Measurand(name) in _PHASED:
+        return list(_LINES[:phases])
+    return [None]
+
+
+def _sampled(
+    item: str, phase: Phase | None, context: ReadingContext, personality: Personality
+) -> tuple[SampledValue, Column]:
+    measurand = Measurand(split_phase(item)[0])
+    greenup = personality is Personality.GREENUP
+    column, unit, hole = (_GREENUP if greenup else _COLUMNS)[measurand]
+    label = phase
+    if phase is not None and measurand is Measurand.VOLTAGE:
+        label = _NEUTRAL[_LINES.index(phase)]
+    stops = context in {ReadingContext.TRANSACTION_BEGIN, ReadingContext.TRANSACTION_END}
+    bare = greenup and (stops or measurand is Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL)  # LG-3, LG-4
+    value = SampledValue(
+        value=hole,
+        context=_GREENUP_CONTEXTS.get(context, context) if greenup else context,
+        format=ValueFormat.RAW,
+        measurand=measurand,
+        phase=label,
+        location=None if bare else Location.OUTLET,
+        unit=unit,
+    )
+    return value, column
+
+
+def _sight(station: "Station", connector: Connector, since_wh: float) -> Sight:
+    vehicle = connector.vehicle
+    reading = IDLE if vehicle is None else vehicle.reading(station.now)
+    register_wh = connector.register_wh + reading.energy_wh
+    usable = station.plan.product.phases
+    return Sight(
+        reading,
+        connector.limit_a if connector.transaction is not None else 0.0,
+        register_wh,
+        register_wh - since_wh,
+        usable if vehicle is None else min(usable, vehicle.phases),
+        int(register_wh) - int(since_wh),
+    )
+
+
+def _template(station: "Station", key: Key[str], context: ReadingContext) -> Template | None:
+    product = station.plan.product
+    return template(station.configuration[key], context, product.phases, product.personality)
+
+
+def power_w(connector: Connector, now: float) -> float:
+    """Active power of one side."""
+    return 0.0 if connector.vehicle is None else sum(connector.vehicle.reading(now).power_w)
+
+
+# ---- sampled values -----------------------------------------------------------------------------------
+
+
+def begin(station: "Station", connector: Connector, running: Transaction) -> None:
+    """MV-1, MV-7: a transaction starts."""
+    if station.plan.product.personality is Personality.SPEC:  # LG-4: the product has only the end
+        _note(station, connector, running, STOP_TXN_SAMPLED_DATA, ReadingContext.TRANSACTION_BEGIN)
+    _arm(station, connector, station.now)
+
+
+def _arm(station: "Station", connector: Connector, since: float) -> None:
+    interval_s = station.configuration[METER_VALUE_SAMPLE_INTERVAL]
+    if interval_s > 0 and connector.transaction is not None:
+        station.alarms.set(Alarm.SAMPLE, since + interval_s, connector.number)
+    else:
+        station.alarms.drop(Alarm.SAMPLE, connector.number)
+
+
+@changes(METER_VALUE_SAMPLE_INTERVAL)
+def _interval_changed(station: "Station") -> None:
+    """MV-1: a change takes effect on the running transactions."""
+    for connector in station.connectors[1:]:
+        _arm(station, connector, station.now)
+
+
+@rings(Alarm.SAMPLE)
+def _sample(station: "Station", number: int, at: float) -> None:
+    connector = station.connectors[number]
+    running = connector.transaction
+    if running is None:
+        return
+    station.due = at
+    _arm(station, connector, at)
+    sight = _sight(station, connector, running.interval_wh)
+    unix_s = wall.unix_s(station)
+    timestamp = wall.stamp(station, unix_s)
+    sampled = _template(station, METER_VALUES_SAMPLED_DATA, ReadingContext.SAMPLE_PERIODIC)
+    if sampled is not None:
+        _queue(station, connector, running, sampled.fill(timestamp, sight))
+    if station.plan.product.personality is Personality.SPEC:
+        kept = _template(station, STOP_TXN_SAMPLED_DATA, ReadingContext.SAMPLE_PERIODIC)
+        if kept is not None:
+            _keep(station, running, kept.fill(timestamp, sight))
+    running.interval_wh = sight.register_wh
+    running.last_s, running.last_wh = unix_s, int(sight.register_wh)  # TX-10
+    station.changed = True
+
+
+def _queue(station: "Station", connector: Connector, running: Transaction | None, value: str) -> None:
+    """MV-3: with the transaction that runs now, whenever it is sent."""
+    backlog.add(station, Outgoing(_METER_VALUES, value, station.due, connector.number, running))
+
+
+# ---- clock-aligned values -----------------------------------------------------------------------------
+
+
+@changes(CLOCK_ALIGNED_DATA_INTERVAL)
+def arm_clock(station: "Station") -> None:
+    """MV-2: the next multiple of the interval since midnight UTC."""
+    interval_s = station.configuration[CLOCK_ALIGNED_DATA_INTERVAL]
+    if interval_s <= 0:
+        station.alarms.drop(Alarm.CLOCK_ALIGNED)
+        return
+    since_midnight_s = wall.unix_s(station) % 86_400
+    wait_s = min(interval_s - since_midnight_s % interval_s, 86_400 - since_midnight_s)
+    station.alarms.set(Alarm.CLOCK_ALIGNED, station.now + max(wait_s, 0.001))
+
+
+@rings(Alarm.CLOCK_ALIGNED)
+def _aligned(station: "Station", _connector: int, at: float) -> None:
+    station.due = at
+    for connector in station.connectors[1:]:
+        _align(station, connector, wall.unix_s(station, at))
+    arm_clock(station)
+
+
+def _align(station: "Station", connector: Connector, unix_s: float) -> None:
+    running = connector.transaction
+    timestamp = wall.stamp(station, round(unix_s))
+    since_wh = connector.aligned_wh if running is None else running.aligned_wh
+    sight = _sight(station, connector, since_wh)
+    connector.aligned_wh = sight.register_wh
+    aligned = _template(station, METER_VALUES_ALIGNED_DATA, ReadingContext.SAMPLE_CLOCK)
+    if aligned is not None and station.accepted_before:
+        _queue(station, connector, running, aligned.fill(timestamp, sight))
+    if running is not None:
+        running.aligned_wh = sight.register_wh
+        kept = _template(station, STOP_TXN_ALIGNED_DATA, ReadingContext.SAMPLE_CLOCK)
+        if kept is not None:
+            _keep(station, running, kept.fill(timestamp, sight))
+
+
+# ---- transactionData ----------------------------------------------------------------------------------
+
+
+def _note(
+    station: "Station", connector: Connector, running: Transaction, key: Key[str], context: ReadingContext
+) -> None:
+    wanted = _template(station, key, context)
+    if wanted is not None:
+        sight = _sight(station, connector, running.interval_wh)
+        _keep(station, running, wanted.fill(wall.stamp(station, wall.unix_s(station)), sight))
+
+
+def _keep(station: "Station", running: Transaction, value: str) -> None:
+    """MV-7: transactionData grows; intermediate values make room, the first and the last never do."""
+    if running.data is None:
+        running.data = []
+    running.data.append(value)
+    if len(running.data) > station.configuration[STOP_TRANSACTION_MAX_METER_VALUES]:
+        del running.data[1]
+
+
+def finish(station: "Station", connector: Connector, running: Transaction) -> list[str] | None:
+    """MV-7: the last entry of transactionData; no more samples."""
+    station.alarms.drop(Alarm.SAMPLE, connector.number)
+    _note(station, connector, running, STOP_TXN_SAMPLED_DATA, ReadingContext.TRANSACTION_END)
+    data, running.data = running.data, None
+    return data
+
+
+def transaction_data(data: list[str] | None) -> list[MeterValue] | None:
+    """The kept values as the payload wants them; nothing at all when both lists were empty (E3.14)."""
+    return [_DECODER.decode(value) for value in data] if data else None
+
+
+_DECODER: Final = msgspec.json.Decoder(MeterValue)
+
+
+# ---- on demand ----------------------------------------------------------------------------------------
+
+
+def trigger(station: "Station", connector: Connector) -> None:
+    """TM-2: sampled measurands now, context Trigger; not a member of the queue (Q-2)."""
+    wanted = _template(station, METER_VALUES_SAMPLED_DATA, ReadingContext.TRIGGER)
+    if wanted is None:
+        return
+    running = connector.transaction
+    since_wh = connector.aligned_wh if running is None else running.interval_wh
+    value = wanted.fill(wall.stamp(station, wall.unix_s(station)), _sight(station, connector, since_wh))
+    calls.put(
+        station,
+        Outgoing(_METER_VALUES, value, station.due, connector.number, running, TRIGGERED, triggered=True),
+    )

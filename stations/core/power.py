@@ -1,0 +1,139 @@
+"""Mains, restarts and resets: what is forgotten, kept, and owed afterwards (RE-*, TX-10, BOOT-11).
+
+A soft reset stops transactions, waits until the central system has heard of it, then restarts; a hard one
+restarts at once. A power cut restarts nothing until the mains are back.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from stations.core import booking, link, meter, transaction
+from stations.core.alarms import Alarm
+from stations.core.connector import Connector, settle
+from stations.core.dispatch import answers, on, rings
+from stations.core.events import Outcome, PowerOff, PowerOn, Reboot, RegistrationChanged
+from stations.core.keys import CONF_BASIC_TIME
+from stations.wire.messages import Reset, ResetConf
+from stations.wire.types import ChargePointStatus, Reason, ResetStatus, ResetType
+
+if TYPE_CHECKING:
+    from stations.core.station import Station
+
+PATIENCE_CALLS: Final = 3  # RE-1: a soft reset waits for about so many answers, then restarts all the same
+
+
+@on(PowerOn)
+def _power_on(station: "Station", event: PowerOn) -> None:
+    if station.powered:
+        return
+    station.powered = True
+    station.wall_offset_s = station.rtc_offset_s = event.wall_offset_s
+    for connector in station.connectors[1:]:
+        _stop_cut_off(station, connector)
+    start(station)
+
+
+def _stop_cut_off(station: "Station", connector: Connector) -> None:
+    """TX-10: a transaction that the power cut ended stops with its last stored sample; no resumption."""
+    running = connector.transaction
+    if running is None:
+        return
+    connector.transaction = None
+    connector.finishing = True
+    connector.locked = False
+    running.meter_stop_wh, running.stopped_s = running.last_wh, running.last_s
+    data, running.data = running.data, None
+    transaction.queue_stop(station, running, Reason.POWER_LOSS, None, data)
+
+
+def start(station: "Station") -> None:
+    """The software begins: nothing volatile is left, the central system knows nothing of us (BOOT-1)."""
+    station.running = True
+    for connector in station.connectors:
+        connector.told = None
+        connector.below = ChargePointStatus.AVAILABLE
+        settle(station, connector)
+    booking.arm(station)
+    meter.arm_clock(station)
+    if station.active:
+        link.connect(station)
+
+
+def halt(station: "Station") -> None:
+    """The software ends: alarms, waiting tags and the registration are forgotten; contactors open."""
+    station.running = False
+    station.resetting = None
+    station.alarms.clear()
+    station.outbox = None
+    if station.registration:
+        station.registration = ""
+        station.effects.append(RegistrationChanged(""))
+    for outgoing in station.queue or ():
+        outgoing.attempts = 0  # Q-5
+    for connector in station.connectors[1:]:
+        connector.presented = None
+        if connector.vehicle is not None:
+            connector.vehicle.offer(station.now, 0.0)
+
+
+@on(PowerOff)
+def _power_off(station: "Station", _event: PowerOff) -> None:
+    if not station.powered:
+        return
+    station.powered = False
+    link.drop(station, Outcome.CANCELLED)
+    halt(station)
+    for connector in station.connectors[1:]:
+        if station.profiles is not None:
+            station.profiles.forget_transaction(connector.number)  # SC-4
+
+
+@on(Reboot)
+def _reboot(station: "Station", _event: Reboot) -> None:
+    """TX-6: the station restarts by itself."""
+    if station.running:
+        _stop_all(station, Reason.REBOOT)
+        restart(station)
+
+
+def _stop_all(station: "Station", reason: Reason) -> None:
+    for connector in station.connectors[1:]:
+        transaction.stop(station, connector, reason)
+
+
+def restart(station: "Station") -> None:
+    """Down now, up again after the product's reboot time."""
+    link.drop(station, Outcome.CANCELLED)
+    halt(station)
+    station.alarms.set(Alarm.RESTART, station.now + station.plan.product.reboot_delay_s)
+
+
+@rings(Alarm.RESTART)
+def _restarted(station: "Station", _connector: int, _at: float) -> None:
+    start(station)
+
+
+@answers(Reset)
+def _reset(station: "Station", request: Reset) -> ResetConf:
+    """RE-1: the answer first; `proceed` does the rest at the end of this event."""
+    hard = request.type is ResetType.HARD
+    if station.resetting is None:
+        _stop_all(station, Reason.HARD_RESET if hard else Reason.SOFT_RESET)
+        patience_s = PATIENCE_CALLS * station.configuration[CONF_BASIC_TIME]
+        station.alarms.set(Alarm.GIVE_UP_WAITING, station.now + patience_s)
+    station.resetting = ResetType.HARD if hard else station.resetting or ResetType.SOFT
+    return ResetConf(ResetStatus.ACCEPTED)
+
+
+def proceed(station: "Station") -> None:
+    """Restart as soon as a reset may: a soft one when everything is said, a hard one at once."""
+    if station.resetting is ResetType.SOFT:
+        if station.serving and (station.open_call or station.outbox or station.queue):
+            return
+        link.close(station, "reset")
+    restart(station)
+
+
+@rings(Alarm.GIVE_UP_WAITING)
+def _give_up_waiting(station: "Station", _connector: int, _at: float) -> None:
+    """RE-1: no answer; the queue keeps what was not delivered."""
+    station.resetting = ResetType.HARD

@@ -1,0 +1,65 @@
+"""TriggerMessage (§5.17, TM-1 … TM-5): the answer first, then the message asked for."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from stations.core import boot, calls, meter, status
+from stations.core.connector import Connector
+from stations.core.dispatch import answers
+from stations.wire.messages import Heartbeat, TriggerMessage, TriggerMessageConf
+from stations.wire.types import MessageTrigger, RegistrationStatus, TriggerMessageStatus
+
+if TYPE_CHECKING:
+    from stations.core.station import Station
+
+
+@answers(TriggerMessage)
+def _trigger(station: "Station", request: TriggerMessage) -> TriggerMessageConf:
+    sender = _SENDERS.get(request.requested_message)
+    if sender is None:
+        return TriggerMessageConf(TriggerMessageStatus.NOT_IMPLEMENTED)
+    return TriggerMessageConf(sender(station, request.connector_id))
+
+
+def _boot(station: "Station", _connector: int | None) -> TriggerMessageStatus:
+    """BOOT-10: while Pending; an accepted station has nothing to boot for."""
+    if station.registration is RegistrationStatus.ACCEPTED:
+        return TriggerMessageStatus.REJECTED
+    boot.notify(station, triggered=True)
+    return TriggerMessageStatus.ACCEPTED
+
+
+def _heartbeat(station: "Station", _connector: int | None) -> TriggerMessageStatus:
+    calls.place(station, Heartbeat(), triggered=True)
+    return TriggerMessageStatus.ACCEPTED
+
+
+def _status(station: "Station", number: int | None) -> TriggerMessageStatus:
+    return _each(station, number, 0, lambda side: status.report(station, side, triggered=True))
+
+
+def _meter_values(station: "Station", number: int | None) -> TriggerMessageStatus:
+    return _each(station, number, 1, lambda side: meter.trigger(station, side))
+
+
+def _each(
+    station: "Station", number: int | None, first: int, send: Callable[[Connector], None]
+) -> TriggerMessageStatus:
+    """TM-2: the connector named, or all from `first` on; TM-3: an unknown one is Rejected."""
+    if number is None:
+        chosen = list(station.connectors[first:])
+    elif first <= number < len(station.connectors):
+        chosen = [station.connectors[number]]
+    else:
+        return TriggerMessageStatus.REJECTED
+    for connector in chosen:
+        send(connector)
+    return TriggerMessageStatus.ACCEPTED
+
+
+_SENDERS: Final[dict[MessageTrigger, Callable[["Station", int | None], TriggerMessageStatus]]] = {
+    MessageTrigger.BOOT_NOTIFICATION: _boot,
+    MessageTrigger.HEARTBEAT: _heartbeat,
+    MessageTrigger.STATUS_NOTIFICATION: _status,
+    MessageTrigger.METER_VALUES: _meter_values,
+}

@@ -1,0 +1,70 @@
+"""The station's wall clock and how it writes times.
+
+Timers, metering and elapsed times use the edge's monotonic clock; only what goes on the wire and absolute
+schedules use this clock, which currentTime corrects (BOOT-3, HB-4).
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from stations.core.plan import Personality, Product
+from stations.wire.types import format_datetime, parse_datetime
+
+if TYPE_CHECKING:
+    from stations.core.station import Station
+
+STEP_S: Final = 1.0  # smaller differences are the answer's travel time, not a wrong clock
+WRONG_CLOCK_S: Final = 60.0  # a central system this far from the edge's own clock is a finding
+
+
+def unix_s(station: "Station", at: float | None = None) -> float:
+    """Unix time of a moment on the edge's clock, by the station's own clock; now by default."""
+    return (station.now if at is None else at) + station.wall_offset_s
+
+
+def adjust(station: "Station", current_time: str) -> None:
+    """BOOT-3, HB-4: set the clock from a confirmation's currentTime."""
+    told = parse_datetime(current_time)
+    if abs(told - unix_s(station)) < STEP_S:
+        return
+    own = station.now + station.rtc_offset_s
+    if abs(told - own) > WRONG_CLOCK_S:
+        station.find("BOOT-3", f"currentTime is {told - own:+.0f} s off")
+    station.wall_offset_s = told - station.now
+    station.clock_stepped()
+
+
+def stamp(station: "Station", unix: float) -> str:
+    """A time as this product and firmware write it (LG-1)."""
+    local, millis = _style(station.plan.product.personality, station.firmware)
+    if not local:
+        return format_datetime(unix, millis=millis)
+    return format_datetime(unix, millis=millis, offset_min=_offset_min(int(unix) // 3600))
+
+
+def whole_seconds(product: Product, firmware: str) -> bool:
+    """Whether timestamps of this product carry no milliseconds."""
+    return not _style(product.personality, firmware)[1]
+
+
+@lru_cache(maxsize=256)
+def _style(personality: Personality, firmware: str) -> tuple[bool, bool]:
+    """(local offset, milliseconds). The guide's firmware of 2019 (V01.01) prints both, later ones neither."""
+    if personality is Personality.SPEC:
+        return False, True
+    first_generation = firmware.startswith(("V00.", "V01.00.", "V01.01."))
+    return first_generation, first_generation
+
+
+@lru_cache(maxsize=256)
+def _offset_min(unix_h: int) -> int:
+    """Central European time: summer from the last Sunday of March to that of October, 01:00 UTC."""
+    moment = datetime.fromtimestamp(unix_h * 3600, UTC)
+    summer = _last_sunday(moment.year, 3) <= moment < _last_sunday(moment.year, 10)
+    return 120 if summer else 60
+
+
+def _last_sunday(year: int, month: int) -> datetime:
+    last = datetime(year, month, 31, 1, tzinfo=UTC)  # March and October have 31 days
+    return last - timedelta(days=(last.weekday() + 1) % 7)
