@@ -145,6 +145,10 @@ class People:
                     events.append(event)
         return events
 
+    def visit(self, connector: int) -> Visit | None:
+        """The visit under way or planned at a connector."""
+        return self._sides[connector - 1].visit if self._sides else None
+
     # A visit, step by step. Times count from the planned moment, so a late edge does not make people late.
 
     def _await(self, side: Side, local_s: float) -> None:

@@ -26,6 +26,9 @@ from stations.products import product
 
 FOLDER: Final = Path(__file__).with_name("fleets")
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_ONE_SIDED: Final = "059004"  # 22 kW, so that the cars limit and not the station
+_TWO_SIDED: Final = "059014"
+_PLUG_AND_CHARGE: Final[tuple[dict[str, str], dict[str, str]]] = ({}, {"oCPPPlugAndCharge": "true"})
 _TURN: Final = 10_000  # stations after which the mixture of groups repeats at the latest
 
 
@@ -35,6 +38,7 @@ class Deployed(Struct, frozen=True):
     plan: Plan
     driver: Driver | None
     group: str = ""
+    site: str = ""
     network: Network | None = None
 
 
@@ -54,6 +58,23 @@ def load(name: str | Path) -> "Fleet":
     raise PlanError(
         f"fleet {text}: there is no such fleet; mend: use {' or '.join(names())}, or a path ending in .toml"
     )
+
+
+def of_site(site: str, connectors: int, *, mix: str = vehicles.AS_MEASURED, keys: dict[str, str]) -> "Fleet":
+    """A fleet of one site profile alone, on the kind of station it was measured on, from Monday 00:00."""
+    if connectors < 1:
+        raise PlanError(f"{connectors} connectors; mend: ask for at least 1")
+    known = sites.load(site)
+    sides = known.connectors if isinstance(known, sites.Measured) else 1
+    group = Group(
+        name=site,
+        count=max(1, -(-connectors // sides)),
+        product=_TWO_SIDED if sides == 2 else _ONE_SIDED,
+        site=site,
+        vehicles=mix,
+        keys=keys,
+    )
+    return Fleet(Path(f"{site}.toml"), FleetFile(title=site, groups=[group], start="Mon 00:00"))
 
 
 def _checked(path: Path) -> "Fleet":
@@ -135,7 +156,9 @@ class Fleet:
 
     def _product(self, n: int, group: Group) -> Product:
         reference = product(group.product, f"{self._where}, $.groups[{n}].product")
-        return structs.replace(reference, keys={**reference.keys, **group.keys})
+        return structs.replace(
+            reference, keys={**reference.keys, **_PLUG_AND_CHARGE[not group.badge], **group.keys}
+        )
 
 
 class _Common(Struct, frozen=True):
@@ -190,7 +213,7 @@ class Deployment:
             durable=common.durable,
         )
         standing = _Standing(self, which, rank, identity, variant)
-        return Deployed(plan, People(standing, self.start_local_s), group.name, group.network)
+        return Deployed(plan, People(standing, self.start_local_s), group.name, group.site, group.network)
 
     def id_tags(self) -> Sequence[Tag]:
         """The badge pool, to be put into a central system that checks badges."""

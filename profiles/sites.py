@@ -19,6 +19,7 @@ from stations.errors import PlanError
 FOLDER: Final = Path(__file__).with_name("sites")
 
 Site: TypeAlias = Steady | Measured
+__all__ = ["Measured", "Site", "Steady", "Visits", "load", "names", "visits"]
 
 
 def names() -> list[str]:
