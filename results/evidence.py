@@ -10,7 +10,7 @@ FRAME_CHARACTERS: Final = 2_000
 KIND_CHARACTERS: Final = 120
 
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
-_NUMBER: Final = re.compile(r"(?<![A-Za-z])[-+]?\d[\d.,:TZ+-]*|\b[0-9a-fA-F]{8}[-0-9a-fA-F]{0,28}\b")
+_NUMBER: Final = re.compile(r"\b[0-9a-fA-F]{8}[-0-9a-fA-F]{0,28}\b|(?<![\w.])[-+]?\d[\d.,:TZ+-]*")
 _USERINFO: Final = re.compile(r"(\w+://)[^/@\s\"]+@")
 _KEY_VALUE: Final = re.compile(r'("value"\s*:\s*")(?:[^"\\]|\\.)*(?:"|$)')
 _SECRET_FIELD: Final = re.compile(

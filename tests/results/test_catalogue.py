@@ -1,0 +1,24 @@
+import re
+from pathlib import Path
+
+from results.catalogue import CATALOGUE, Severity, render_findings, severity_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_is_printed_from_the_catalogue():
+    assert (ROOT / "docs" / "findings.md").read_text() == render_findings(), "python -m results.catalogue"
+
+
+def test_every_finding_the_code_can_make_is_in_the_catalogue():
+    made = set()
+    for folder in ("stations", "engine"):
+        for path in (ROOT / folder).rglob("*.py"):
+            made |= set(re.findall(r"(?:find|broke_rule|Finding)\(\s*\"([A-Z]+-\d+)\"", path.read_text()))
+    assert made
+    assert made <= CATALOGUE.keys(), made - CATALOGUE.keys()
+
+
+def test_an_unknown_rule_counts_as_an_error():
+    assert severity_of("XYZ-9") is Severity.ERROR
+    assert severity_of("RPC-11") is Severity.WARNING
