@@ -230,9 +230,7 @@ class Bench:
 
 def bench(*, personality=Personality.GREENUP, connectors=1, keys=None, seed=1, power=True, **product):
     """A station on the bench, booted unless `power` is False."""
-    made = Product(
-        model="059004", connectors=connectors, personality=personality, keys=keys or {}, **product
-    )
+    made = Product(model="059004", connectors=connectors, personality=personality, keys=keys or {}, **product)
     plan = Plan("GU-000001", "ws://localhost:9000/ocpp/GU-000001", made, serial="260988")
     station = Bench(Station(plan, seed))
     return station.power() if power else station
