@@ -94,7 +94,7 @@ class Tally:
 
 
 def _counted(counts: dict[str, int]) -> dict[str, int]:
-    return {name: count for name, count in counts.items() if count}
+    return {str(name): count for name, count in counts.items() if count}  # plain words, whatever enum
 
 
 def moved(counts: dict[str, int], old: str | None, new: str | None) -> None:

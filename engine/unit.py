@@ -83,12 +83,15 @@ class Unit:
         self._open_calls = 0
         self._link_word = DOWN
         self._registration = ""
-        self._statuses: list[str | None] = [None] * (connectors + 1)
+        # By connector number. The station as a whole (0) is not counted.
+        self._statuses = ["", *(str(station.connectors[n].status) for n in range(1, connectors + 1))]
         self._running: tuple[int, ...] = ()  # sequence numbers of the transactions under way
         self._power_w = 0.0
         self._backlog = 0
-        edge.tally.links[DOWN] += 1
-        edge.tally.registrations[""] += 1
+        moved(edge.tally.links, None, DOWN)
+        moved(edge.tally.registrations, None, self._registration)
+        for status in self._statuses[1:]:
+            moved(edge.tally.connectors, None, status)
 
     # The life of a unit.
 
@@ -122,7 +125,7 @@ class Unit:
         tally = self._edge.tally
         moved(tally.links, DOWN, None)
         moved(tally.registrations, self._registration, None)
-        for status in self._statuses:
+        for status in self._statuses[1:]:
             moved(tally.connectors, status, None)
         tally.sessions -= len(self._running)
         tally.power_w -= self._power_w

@@ -13,7 +13,7 @@ from typing import Final, Generic, Protocol, TypeVar
 NEVER: Final = 1 << 62
 """The tick of an entry that is not armed."""
 
-_HORIZON_TICKS: Final = 1 << 12
+_HORIZON_TICKS: Final = 1 << 16
 # Farther deadlines wake once per horizon just to look again: a bound on the entries left behind in far ticks.
 
 
@@ -56,17 +56,25 @@ class Wheel(Generic[T]):
     def due(self, now: float) -> list[T]:
         """Take out every entry whose tick has come, in the order of ticks and of arming."""
         last = int(now * self._ticks_per_s)
-        if last <= self._done:
-            return []
+        first, self._done = self._done + 1, max(self._done, last)
+        buckets = self._buckets
         # After a long stop of the caller the ticks outnumber the buckets.
-        sparse = last - self._done > len(self._buckets)
-        waiting = range(self._done + 1, last + 1)
-        ticks = sorted(tick for tick in self._buckets if tick <= last) if sparse else waiting
+        sparse = last - first > len(buckets)
+        ticks = sorted(tick for tick in buckets if tick <= last) if sparse else range(first, last + 1)
         entries: list[T] = []
         for tick in ticks:
-            for entry in self._buckets.pop(tick, ()):
+            if tick not in buckets:
+                continue
+            for entry in buckets.pop(tick):
                 if entry.armed == tick:
                     entry.armed = NEVER
                     entries.append(entry)
-        self._done = last
         return entries
+
+    def next(self, within_s: float) -> float:
+        """Seconds from the last look to the first tick that holds an entry, or `within_s` if none comes."""
+        ticks = int(within_s * self._ticks_per_s)
+        for tick in range(self._done + 1, self._done + ticks):
+            if tick in self._buckets:
+                return (tick - self._done) / self._ticks_per_s
+        return within_s

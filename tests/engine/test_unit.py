@@ -70,7 +70,7 @@ class PaperStation:
         self.told = []
         self.due = None
         self.backlog = 0
-        self.connectors = {1: SimpleNamespace(transaction=None), 2: SimpleNamespace(transaction=None)}
+        self.connectors = {n: SimpleNamespace(transaction=None, status="Available") for n in (1, 2)}
 
     def on_event(self, event, now, due=None):
         self.told.append((event, now, due))
@@ -211,7 +211,7 @@ def test_commands_transactions_statuses_and_findings_are_written_down():
     asked = ev.TransferWanted("firmware", "x")
     edge, _, unit = online({ev.LinkUp: facts, ev.Received: [stopped], ev.Swipe: [asked]})
     gauges = edge.tally.gauges(1, 0)
-    assert gauges.connectors == {"Charging": 1}
+    assert gauges.connectors == {"Available": 1, "Charging": 1}
     assert gauges.registrations == {"Accepted": 1}
     assert (gauges.sessions, gauges.findings, edge.persisted) == (1, 1, 1)
     commands = [args for args, _ in edge.recorder.of("call")]
@@ -273,12 +273,12 @@ def test_a_dropped_or_replaced_link_tells_the_station_nothing():
 
 
 def test_what_happens_while_effects_are_performed_comes_after_them():
-    edge, station, unit = online({ev.Swipe: [ev.CloseLink(), ev.StatusChanged(1, "Available", "NoError")]})
+    edge, station, unit = online({ev.Swipe: [ev.CloseLink(), ev.StatusChanged(1, "Preparing", "NoError")]})
     unit.link.close = unit.link_down
     seen = []
-    station.script[ev.LinkDown] = lambda *_: seen.append(dict(edge.tally.connectors)) or []
+    station.script[ev.LinkDown] = lambda *_: seen.append(edge.tally.gauges(1, 0).connectors) or []
     unit.happen(ev.Swipe("TAG"))
-    assert seen == [{"Available": 1}]
+    assert seen == [{"Available": 1, "Preparing": 1}]
 
 
 def test_the_deadline_is_the_earliest_of_station_driver_and_link():

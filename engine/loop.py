@@ -1,0 +1,348 @@
+"""The real edge: every station of a worker on one uvloop in one native thread (C4).
+
+The world outside posts commands and takes batches of facts; both go through a deque, with no lock, no
+executor and no logging in the loop's thread. One timer of a few milliseconds drives everything that is not
+a socket: commands, the wheel of deadlines, paced starts and stops, the batch of facts.
+
+The garbage collector. Stations are built of containers that live as long as the run, and a full collection
+walks all of them: 100 ms and more for 10,000 stations, as our own lag. What a ramp has built is therefore
+frozen once a second (`gc.freeze` only relinks lists); young objects are collected as ever, at a higher
+threshold, because a round trip makes and frees its objects by reference counting alone. A station that goes
+takes its reference cycles apart itself (`Unit.end`, `Link.drop`), so that freezing leaks nothing.
+"""
+
+import asyncio
+import contextlib
+import gc
+import sys
+from collections import deque
+from collections.abc import Callable
+from traceback import format_exception
+from typing import Any, Final, TypeAlias
+
+import uvloop
+from msgspec import Struct
+
+from engine.clock import Clock, monotonic
+from engine.dial import Dial, DialSettings, tls_context
+from engine.facts import FactBatch, Tally
+from engine.journal import Journal
+from engine.link import Link
+from engine.unit import FOREVER, Unit
+from engine.vitals import Vitals
+from engine.wheel import Wheel
+from profiles.fleets import Deployed
+from results.recorder import Recorder
+from stations.core.events import Event, TransferEnded, TransferWanted
+from stations.core.station import Station
+
+# A wake-up from sleep costs 25-60 us, more than a round trip: deadlines are served in groups. Half a tick, on
+# average, counts as our own lag.
+TICK_S: Final = 0.005
+IDLE_TICK_S: Final = 0.02  # when no deadline is near; commands wait this long at most
+WHEEL_S: Final = 0.001
+BATCH_S: Final = 0.1
+HEALTH_S: Final = 1.0
+TURN_S: Final = 0.003  # of work between two looks at the sockets
+LOOK_EVERY_S: Final = 5.0  # each station's power and backlog
+CATCH_UP_S: Final = 0.1  # of missed starts after a stall; the rest is not made up for in a burst
+STOP_MARGIN_S: Final = 1.0
+
+_YOUNG_OBJECTS: Final = 10_000
+# The GIL's convoy: without a short interval a busy hub keeps the loop waiting 5 ms at every system call.
+_SWITCH_INTERVAL_S: Final = 0.0005
+
+
+class LoopSettings(Struct, frozen=True):
+    """What all stations of a worker share."""
+
+    seed: int = 0
+    time_scale: float = 1.0  # core seconds per real second (C9)
+    start_local_s: float | None = None  # local time at the start, since Monday 00:00; None: drivers know
+    retire_timeout_s: float = 10.0  # real; patience with a station that is asked to go
+    dial: DialSettings = DialSettings()
+
+
+class Deploy(Struct):
+    """Power these stations on, evenly at `rate_per_s` (real seconds); the last command's rate counts."""
+
+    stations: list[tuple[int, Deployed]]
+    rate_per_s: float
+
+
+class Retire(Struct):
+    """Stop these stations gracefully: end transactions, deliver, close. Each is reported as retired."""
+
+    stations: list[int]
+
+
+class Happen(Struct):
+    """One event at one station; ignored when the station is not there."""
+
+    station: int
+    event: Event
+
+
+class Stop(Struct):
+    """Retire everybody within `timeout_s`, send the last facts, end the thread. Idempotent."""
+
+    timeout_s: float
+
+
+Command: TypeAlias = Deploy | Retire | Happen | Stop
+
+
+class Loop:
+    """A worker's stations. `post`, `facts` and `stopped` may be used from any thread, the rest from none."""
+
+    def __init__(
+        self,
+        settings: LoopSettings,
+        recorder: Recorder,
+        on_facts: Callable[[], object],
+    ) -> None:
+        """`on_facts` is called in the loop's thread after each batch. PlanError: TLS files do not load."""
+        if settings.dial.ca_file is not None or settings.dial.certificate_file is not None:
+            tls_context(settings.dial)
+        self.settings: Final = settings
+        self.facts: Final[deque[FactBatch]] = deque()
+        self.stopped = False  # set after the last batch, before its `on_facts`
+        self.recorder: Final = recorder
+        self.clock: Clock = Clock(settings.time_scale)
+        self.journal: Journal = Journal(self.clock, recorder)
+        self.tally: Tally = Tally()
+        self._on_facts = on_facts
+        self._inbox: deque[Command] = deque()
+        self._units: dict[int, Unit] = {}
+        self._waiting: dict[int, Deployed] = {}  # deployed, not started
+        self._starts: deque[int] = deque()
+        self._rate_per_s = 0.0
+        self._credit = 0.0  # starts that the rate allows by now
+        self._due: deque[Unit] = deque()
+        self._leaving: deque[Unit] = deque()
+        self._to_look: list[Unit] = []
+        self._retired: list[int] = []
+        self._bugs: list[str] = []
+        self._stop_by = FOREVER
+        self._working = False  # another turn of work is scheduled
+        self._grown = False  # stations were built since the last freeze
+
+    def start(self, start_new_thread: Callable[..., object]) -> None:
+        """Run in a native thread: `_thread.start_new_thread`, the original one under a monkey patch."""
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
+        start_new_thread(self._run, ())
+
+    def post(self, command: Command) -> None:
+        """Give a command; the loop takes it within a tick."""
+        self._inbox.append(command)
+
+    # The thread.
+
+    def _run(self) -> None:
+        try:
+            self._live()
+        except Exception as error:  # noqa: BLE001 — nobody above would hear of it
+            self._bugs.append("loop: " + "".join(format_exception(error)))
+        self._send_facts(None)
+        self.stopped = True
+        self._on_facts()
+
+    def _live(self) -> None:
+        thresholds = gc.get_threshold()
+        gc.set_threshold(_YOUNG_OBJECTS, *thresholds[1:])
+        loop = uvloop.new_event_loop()
+        loop.set_exception_handler(self._complain)
+        self._loop = loop
+        self._dial = Dial(loop, self.settings.dial)
+        self._vitals = Vitals()
+        now = monotonic()
+        self._began = now
+        self._wheel: Wheel[Unit] = Wheel(WHEEL_S, now)
+        self._last_tick, self._asked_s = now, TICK_S
+        self._next_batch = now + BATCH_S
+        self._next_health = now + HEALTH_S
+        try:
+            loop.call_later(TICK_S, self._tick)
+            loop.run_forever()
+        finally:
+            for unit in list(self._units.values()):
+                unit.end()
+            self._vitals.close()
+            _close(loop)
+            gc.set_threshold(*thresholds)
+
+    def _complain(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # asyncio would log it. Whatever comes here has escaped a link or the loop itself: our bug.
+        error = context.get("exception")
+        trace = "".join(format_exception(error)) if error is not None else ""
+        self._bugs.append(f"loop: {context.get('message')} {trace}"[:4_000])
+
+    def _tick(self) -> None:
+        now = monotonic()
+        elapsed_s = now - self._last_tick
+        self._last_tick = now
+        self._vitals.tick(max(0.0, elapsed_s - self._asked_s))
+        while self._inbox:
+            self._take(self._inbox.popleft())
+        if self._starts:
+            most = max(1.0, self._rate_per_s * CATCH_UP_S)
+            self._credit = min(self._credit + elapsed_s * self._rate_per_s, most)
+        self._due += self._wheel.due(now)
+        if not self._working:
+            self._work()
+        if now >= self._next_batch:
+            self._next_batch = max(self._next_batch + BATCH_S, now)
+            self._batch(now)
+        if self._stop_by < FOREVER and (not self._units or now >= self._stop_by + STOP_MARGIN_S):
+            self._loop.stop()
+        else:
+            near = self._starts or self._working
+            self._asked_s = TICK_S if near else max(TICK_S, self._wheel.next(IDLE_TICK_S))
+            self._loop.call_later(self._asked_s, self._tick)
+
+    def _work(self) -> None:
+        """One turn: deadlines first, then stops, then starts; sockets get their turn in between."""
+        until = monotonic() + TURN_S
+        self._working = False
+        while self._due:
+            self._due.popleft().on_deadline()
+            if monotonic() >= until:
+                break
+        while self._leaving and monotonic() < until:
+            self._leaving.popleft().retire(self._patience())
+        while self._starts and self._credit >= 1.0 and monotonic() < until:
+            self._begin(self._starts.popleft())
+        if self._due or self._leaving:
+            self._working = True
+            self._loop.call_soon(self._work)
+
+    # Commands.
+
+    def _take(self, command: Command) -> None:
+        if isinstance(command, Happen):
+            unit = self._units.get(command.station)
+            if unit is not None:
+                unit.happen(command.event)
+        elif isinstance(command, Deploy):
+            self._deploy(command)
+        elif isinstance(command, Retire):
+            for index in command.stations:
+                self._retire(index)
+        elif self._stop_by == FOREVER:
+            self._stop_by = monotonic() + command.timeout_s
+            for index in [*self._waiting, *self._units]:
+                self._retire(index)
+
+    def _deploy(self, command: Deploy) -> None:
+        if self._stop_by < FOREVER:
+            self._retired += [index for index, _ in command.stations]
+            return
+        self._rate_per_s = command.rate_per_s
+        for index, deployed in command.stations:
+            self._waiting[index] = deployed
+            self._starts.append(index)
+
+    def _retire(self, index: int) -> None:
+        if self._waiting.pop(index, None) is not None:
+            self._retired.append(index)
+        unit = self._units.get(index)
+        if unit is not None:
+            self._leaving.append(unit)
+
+    def _patience(self) -> float:
+        return min(monotonic() + self.settings.retire_timeout_s, self._stop_by)
+
+    def _begin(self, index: int) -> None:
+        deployed = self._waiting.get(index)
+        if deployed is None:
+            return  # retired before its turn
+        if index in self._units:
+            self._starts.append(index)  # its former life is still ending
+            self._credit = 0.0
+            return
+        del self._waiting[index]
+        self._credit -= 1.0
+        plan = deployed.plan
+        product = plan.product
+        now = self.clock.now()
+        self.recorder.station(
+            index, plan.identity, product.model, product.personality.value, self.clock.unix_us(now)
+        )
+        try:
+            station = Station(plan, self.settings.seed)
+        except Exception as error:  # noqa: BLE001 — as in Unit: our bug, reported, the others go on
+            self._bugs.append(f"station {index}: " + "".join(format_exception(error)))
+            self._retired.append(index)
+            return
+        self._grown = True
+        unit = self._units[index] = Unit(index, station, deployed.driver, product.connectors, self)
+        local_s = self.settings.start_local_s
+        if local_s is not None:
+            local_s += now - self.clock.core_s(self._began)
+        unit.power_on(local_s)
+
+    # Facts.
+
+    def _batch(self, now: float) -> None:
+        if not self._to_look:
+            self._to_look = list(self._units.values())
+        share = int(len(self._units) * BATCH_S / LOOK_EVERY_S) + 1
+        for unit in self._to_look[-share:]:
+            unit.look()
+        del self._to_look[-share:]
+        health = None
+        if now >= self._next_health:
+            self._next_health = max(self._next_health + HEALTH_S, now)
+            if self._grown:
+                self._grown = False
+                gc.collect(0)
+                gc.freeze()
+            gauges = self.tally.gauges(len(self._units), len(self._waiting))
+            health = self._vitals.row(now, gauges, self.tally)
+            self.recorder.health(self.clock.unix_us(self.clock.core_s(now)), **health)
+        self._send_facts(health)
+        self._on_facts()
+
+    def _send_facts(self, health: dict[str, float] | None) -> None:
+        calls = self.recorder.drain()
+        if calls is not None:
+            self._vitals.calls(calls)
+        retired, self._retired = self._retired, []
+        bugs, self._bugs = self._bugs, []
+        gauges = self.tally.gauges(len(self._units), len(self._waiting))
+        self.facts.append(FactBatch(gauges, calls, retired, bugs, health))
+
+    # What units ask of their edge.
+
+    def open_link(self, unit: Unit, url: str, authorization: str | None) -> Link:
+        """A new link of the unit."""
+        lenient = unit.station.plan.product.subprotocol_lenient
+        return Link(unit, self._dial, url, authorization, lenient=lenient)
+
+    def arm(self, unit: Unit, deadline_s: float) -> None:
+        """Into the wheel."""
+        self._wheel.arm(unit, deadline_s)
+
+    def gone(self, unit: Unit, bug: str) -> None:
+        """A unit has ended."""
+        del self._units[unit.index]
+        self._retired.append(unit.index)
+        if bug:
+            self._bugs.append(bug)
+
+    def persist(self, unit: Unit) -> None:
+        """Fleet stations of a load run live in memory."""
+
+    def transfer(self, unit: Unit, wanted: TransferWanted) -> None:
+        """No files are moved here: a plan that asks for real ones is told that they failed."""
+        unit.happen(TransferEnded(wanted.kind, ok=False, detail="this edge moves no files"))
+
+
+def _close(loop: uvloop.Loop) -> None:
+    """Cancel what still dials, let transports close, and close the loop; never raises."""
+    with contextlib.suppress(Exception):
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
