@@ -307,7 +307,7 @@ def _refusal(request: web.Request, token: str | None, *, local: bool) -> web.Res
         if not hmac.compare_digest(given, f"Bearer {token}".encode()):
             return _error(401, "a bearer token is needed")
     if request.method not in _READING:
-        if request.content_type != "application/json":
+        if request.method != "DELETE" and request.content_type != "application/json":  # it has no body
             return _error(415, "send Content-Type: application/json")
         if token is None and PROOF_HEADER not in request.headers:
             return _error(403, f"send the header {PROOF_HEADER}: 1")

@@ -12,10 +12,10 @@ from csms.misdeeds import Misdeeds
 from csms.registration import BootPolicy
 from csms.statistics import Statistics
 from csms.tags import Place, TagBook
+from stations.wire.types import AuthorizationStatus, RegistrationStatus
 
 if TYPE_CHECKING:
     from csms.session import Session
-    from stations.wire.types import RegistrationStatus
 
 
 class Central:
@@ -42,7 +42,8 @@ class Central:
         if start.connector in running:
             self.tags.stopped(start.station, running[start.connector])
         running[start.connector] = start.transaction_id
-        self.tags.started(start.id_tag, start.transaction_id, Place(start.station, start.connector))
+        if start.authorization == AuthorizationStatus.ACCEPTED.value:  # a refused start occupies no tag
+            self.tags.started(start.id_tag, start.transaction_id, Place(start.station, start.connector))
 
     def ended(self, station: str, transaction_id: int) -> None:
         """A transaction is over; unknown ids change nothing."""
