@@ -66,11 +66,14 @@ class Alarms:
         self._at.clear()
         self.earliest = inf
 
-    def take(self, now: float) -> tuple[Alarm, int, float] | None:
+    def take(self, now: float) -> tuple[int, int, float] | None:
         """Remove and return the earliest alarm that is due: (alarm, connector, when it was due)."""
         if self.earliest > now:
             return None
-        at, key = min((at, key) for key, at in self._at.items())
-        del self._at[key]
+        first, first_at = 0, inf
+        for key, at in self._at.items():
+            if at < first_at or (at == first_at and key < first):
+                first, first_at = key, at
+        del self._at[first]
         self.earliest = min(self._at.values(), default=inf)
-        return Alarm(key // _SIDES), key % _SIDES, at
+        return first // _SIDES, first % _SIDES, first_at

@@ -35,7 +35,7 @@ _REJECTED: Final = RegistrationStatus.REJECTED
 
 @on(Received)
 def _received(station: "Station", event: Received) -> None:
-    if not station.link_up:
+    if not (station.link_up and station.running):
         return
     station.heard_at = station.now
     station.silent_calls = 0

@@ -86,6 +86,8 @@ def _registered(station: "Station", status: RegistrationStatus, interval_s: int)
         station.accepted_before = True
         station.changed = True
         _serve(station)
+        if station.update is not None:
+            station.alarms.set(Alarm.FIRMWARE, station.now)  # UF-2: it may have waited for this boot
         return
     station.alarms.drop(Alarm.HEARTBEAT)
     wait_s = interval_s if interval_s > 0 else station.luck.uniform(RETRY_MIN_S, 2 * RETRY_MIN_S)

@@ -38,16 +38,15 @@ class Configuration:
         """The value the station acts by; for a «no action» key of the guide that is not the stored one."""
         if key.acts_as is not None and self.personality is Personality.GREENUP:
             return key.acts_as
-        return self.stored(key)
+        own = self._own
+        value: T = self._shared[key.name] if own is None else own.get(key.name, self._shared[key.name])
+        return value
 
     def stored(self, key: Key[T]) -> T:
         """The value as written."""
         own = self._own
-        if own is not None and key.name in own:
-            own_value: T = own[key.name]
-            return own_value
-        shared: T = self._shared[key.name]
-        return shared
+        value: T = self._shared[key.name] if own is None else own.get(key.name, self._shared[key.name])
+        return value
 
     def text(self, key: Key[T]) -> str:
         """The stored value as GetConfiguration gives it (GF-2)."""

@@ -193,7 +193,7 @@ def _follows(station: "Station", connector: Connector) -> Status:
     if connector.transaction is not None:
         return _while_charging(station, connector)
     keeps_finishing = connector.scheduled and connector.plugged  # CA-2: applied once the side is empty
-    if not (connector.operative and station.connectors[0].operative) and not keeps_finishing:
+    if not station.is_operative(connector) and not keeps_finishing:
         return Status.UNAVAILABLE
     presented = connector.presented
     reserved = booking.shown(station, connector)

@@ -28,7 +28,7 @@ OnEnd: TypeAlias = "Callable[[Station, Outgoing, Outcome, Confirmation | None], 
 OnChange: TypeAlias = "Callable[[Station], None]"
 
 EVENTS: "Final[dict[type[Event], Callable[[Station, Any], None]]]" = {}
-RINGS: Final[dict[Alarm, OnRing]] = {}
+RINGS: Final[dict[int, OnRing]] = {}
 ANSWERS: "Final[dict[str, Callable[[Station, Any], Confirmation]]]" = {}
 ENDS: Final[dict[str, OnEnd]] = {}
 CHANGES: Final[dict[str, OnChange]] = {}

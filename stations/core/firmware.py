@@ -21,6 +21,7 @@ from stations.wire.types import FirmwareStatus, parse_datetime
 
 INVALID_IMAGE: Final = "invalid image"  # detail of a real transfer that brought no firmware (TC_044_3)
 _VERSION: Final = re.compile(r"V\d+(?:\.\d+)+")
+_NEVER: Final = "1970-01-01T00:00:00Z"
 _LONGEST_VERSION: Final = 50  # firmwareVersion is CiString50
 
 
@@ -188,6 +189,13 @@ class FirmwareUpdate:
             self._retry_interval_s,
             self._told,
         ]
+
+    @classmethod
+    def restored(cls, snapshot: Sequence[Any], luck: Stream, model: Transfers | None) -> "FirmwareUpdate":
+        """An update out of the store; `restore` lets it go on when the station begins."""
+        update = cls(UpdateFirmware(snapshot[1], _NEVER), 0.0, 0.0, luck, model)
+        update.restore(snapshot, 0.0, 0.0)
+        return update
 
     def restore(self, snapshot: Sequence[Any], now: float, now_unix: float) -> None:
         """Go on after a restart: an update that had not come to its own restart begins again."""

@@ -6,7 +6,7 @@ restarts at once. A power cut restarts nothing until the mains are back.
 
 from typing import TYPE_CHECKING, Final
 
-from stations.core import booking, link, meter, transaction
+from stations.core import booking, boot, calls, link, meter, transaction
 from stations.core.alarms import Alarm
 from stations.core.connector import Connector, settle
 from stations.core.dispatch import answers, on, rings
@@ -54,14 +54,18 @@ def start(station: "Station") -> None:
         settle(station, connector)
     booking.arm(station)
     meter.arm_clock(station)
-    if station.active:
+    if station.update is not None:
+        station.resume_update()
+    if station.link_up:
+        boot.connected(station)
+    elif station.active:
         link.connect(station)
 
 
 def halt(station: "Station") -> None:
     """The software ends: alarms, waiting tags and the registration are forgotten; contactors open."""
-    station.running = False
-    station.resetting = None
+    station.running = station.held = False
+    station.resetting = station.upload = None
     station.alarms.clear()
     station.outbox = None
     if station.registration:
@@ -100,9 +104,12 @@ def _stop_all(station: "Station", reason: Reason) -> None:
         transaction.stop(station, connector, reason)
 
 
-def restart(station: "Station") -> None:
-    """Down now, up again after the product's reboot time."""
-    link.drop(station, Outcome.CANCELLED)
+def restart(station: "Station", *, keep_link: bool = False) -> None:
+    """Down now, up again after the product's reboot time; the socket may outlive new firmware."""
+    if keep_link and station.link_up:
+        calls.abandon_all(station, Outcome.CANCELLED)
+    else:
+        link.drop(station, Outcome.CANCELLED)
     halt(station)
     station.alarms.set(Alarm.RESTART, station.now + station.plan.product.reboot_delay_s)
 

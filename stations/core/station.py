@@ -32,6 +32,8 @@ from stations.core import (  # noqa: F401 — importing them fills the dispatch 
     hardware,
     link,
     locallist,
+    maintenance,
+    memory,
     meter,
     power,
     reader,
@@ -54,9 +56,12 @@ from stations.wire.types import RegistrationStatus, ResetType
 
 if TYPE_CHECKING:
     from stations.core.calls import Outgoing
+    from stations.core.diagnostics import DiagnosticsUpload
+    from stations.core.firmware import FirmwareUpdate
     from stations.core.reservation import Reservations
     from stations.core.smartcharging import ChargingProfiles
     from stations.core.tokens import Tokens
+from stations.core.transfers import Transfers
 
 _FIRST_ID: Final = 10**19  # RPC-2: ids have 20 digits
 _ACCEPTED: Final = RegistrationStatus.ACCEPTED
@@ -77,6 +82,7 @@ class Station:
         "effects",
         "firmware",
         "heard_at",
+        "held",
         "last_call_at",
         "last_start_s",
         "line_free_at",
@@ -102,6 +108,8 @@ class Station:
         "sequence",
         "silent_calls",
         "tokens",
+        "update",
+        "upload",
         "wall_offset_s",
     )
 
@@ -125,6 +133,7 @@ class Station:
         self.tokens: Tokens | None = None
         self.profiles: ChargingProfiles | None = None
         self.reservations: Reservations | None = None
+        self.update: FirmwareUpdate | None = None
         # the present event
         self.now = self.due = 0.0
         self.effects: Effects = []
@@ -132,6 +141,8 @@ class Station:
         # power and link
         self.powered = self.running = False
         self.resetting: ResetType | None = None
+        self.held = False  # unavailable while firmware is installed (UF-2)
+        self.upload: DiagnosticsUpload | None = None
         self.link = LinkState.OFF
         self.link_up = False
         self.attempts = 0
@@ -183,6 +194,14 @@ class Station:
             effects.insert(0, Persist())  # before anything is sent that the store must not forget
         return effects
 
+    def snapshot(self) -> bytes:
+        """The non-volatile memory as of the last event."""
+        return memory.snapshot(self)
+
+    def restore(self, data: bytes) -> None:
+        """Take back what `snapshot` gave, before PowerOn; PlanError for anything else."""
+        memory.restore(self, data)
+
     # ---- what others may look at ----------------------------------------------------------------------
 
     @property
@@ -222,8 +241,18 @@ class Station:
         return self.connectors[number]
 
     def is_operative(self, connector: Connector) -> bool:
-        """CA-7: the side's own flag and the station's."""
-        return connector.operative and self.connectors[0].operative
+        """CA-7: the side's own flag and the station's; UF-2: no new user during an installation."""
+        return connector.operative and self.connectors[0].operative and not self.held
+
+    def is_charging(self) -> bool:
+        """Whether any transaction runs."""
+        return any(connector.transaction is not None for connector in self.connectors)
+
+    @property
+    def transfer_model(self) -> Transfers | None:
+        """None for real transfers (GD-1, UF-1)."""
+        product = self.plan.product
+        return None if product.real_transfers else product.transfers
 
     def set_link(self, link_state: LinkState) -> None:
         """The link machine moves."""
@@ -240,6 +269,10 @@ class Station:
             booking.arm(self)
             meter.arm_clock(self)
             supply.apply(self)
+
+    def resume_update(self) -> None:
+        """The software begins: a firmware update goes on."""
+        maintenance.resume_update(self)
 
     def link_is_dead(self) -> None:
         """Nothing was heard for too long: the link is half-open."""

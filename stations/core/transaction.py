@@ -201,6 +201,8 @@ def stop(
     queue_stop(station, running, reason, id_tag, data)
     supply.release(station, connector)
     settle(station, connector)
+    if station.update is not None:
+        station.alarms.set(Alarm.FIRMWARE, station.now)  # UF-2: it may wait for the last transaction
 
 
 def queue_stop(

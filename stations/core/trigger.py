@@ -3,10 +3,16 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from stations.core import boot, calls, meter, status
+from stations.core import boot, calls, maintenance, meter, status
 from stations.core.connector import Connector
 from stations.core.dispatch import answers
-from stations.wire.messages import Heartbeat, TriggerMessage, TriggerMessageConf
+from stations.wire.messages import (
+    DiagnosticsStatusNotification,
+    FirmwareStatusNotification,
+    Heartbeat,
+    TriggerMessage,
+    TriggerMessageConf,
+)
 from stations.wire.types import MessageTrigger, RegistrationStatus, TriggerMessageStatus
 
 if TYPE_CHECKING:
@@ -15,10 +21,7 @@ if TYPE_CHECKING:
 
 @answers(TriggerMessage)
 def _trigger(station: "Station", request: TriggerMessage) -> TriggerMessageConf:
-    sender = _SENDERS.get(request.requested_message)
-    if sender is None:
-        return TriggerMessageConf(TriggerMessageStatus.NOT_IMPLEMENTED)
-    return TriggerMessageConf(sender(station, request.connector_id))
+    return TriggerMessageConf(_SENDERS[request.requested_message](station, request.connector_id))
 
 
 def _boot(station: "Station", _connector: int | None) -> TriggerMessageStatus:
@@ -31,6 +34,18 @@ def _boot(station: "Station", _connector: int | None) -> TriggerMessageStatus:
 
 def _heartbeat(station: "Station", _connector: int | None) -> TriggerMessageStatus:
     calls.place(station, Heartbeat(), triggered=True)
+    return TriggerMessageStatus.ACCEPTED
+
+
+def _firmware(station: "Station", _connector: int | None) -> TriggerMessageStatus:
+    request = FirmwareStatusNotification(maintenance.firmware_status(station))
+    calls.place(station, request, triggered=True)
+    return TriggerMessageStatus.ACCEPTED
+
+
+def _diagnostics(station: "Station", _connector: int | None) -> TriggerMessageStatus:
+    request = DiagnosticsStatusNotification(maintenance.diagnostics_status(station))
+    calls.place(station, request, triggered=True)
     return TriggerMessageStatus.ACCEPTED
 
 
@@ -59,6 +74,8 @@ def _each(
 
 _SENDERS: Final[dict[MessageTrigger, Callable[["Station", int | None], TriggerMessageStatus]]] = {
     MessageTrigger.BOOT_NOTIFICATION: _boot,
+    MessageTrigger.DIAGNOSTICS_STATUS_NOTIFICATION: _diagnostics,
+    MessageTrigger.FIRMWARE_STATUS_NOTIFICATION: _firmware,
     MessageTrigger.HEARTBEAT: _heartbeat,
     MessageTrigger.STATUS_NOTIFICATION: _status,
     MessageTrigger.METER_VALUES: _meter_values,

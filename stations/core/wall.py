@@ -38,9 +38,17 @@ def adjust(station: "Station", current_time: str) -> None:
 def stamp(station: "Station", unix: float) -> str:
     """A time as this product and firmware write it (LG-1)."""
     local, millis = _style(station.plan.product.personality, station.firmware)
-    if not local:
-        return format_datetime(unix, millis=millis)
-    return format_datetime(unix, millis=millis, offset_min=_offset_min(int(unix) // 3600))
+    seconds = int(unix)
+    clock, zone = _clock(seconds, local)
+    return f"{clock}.{int((unix - seconds) * 1000 + 1e-4):03d}{zone}" if millis else clock + zone
+
+
+@lru_cache(maxsize=512)
+def _clock(seconds: int, local: bool) -> tuple[str, str]:
+    """Date and time, and zone, of one second: stations sample in the same ones."""
+    offset_min = _offset_min(seconds // 3600) if local else 0
+    text = format_datetime(seconds, millis=False, offset_min=offset_min)
+    return (text[:19], text[19:])
 
 
 def whole_seconds(product: Product, firmware: str) -> bool:

@@ -1,0 +1,177 @@
+"""UpdateFirmware and GetDiagnostics at work (§5.9, §5.19): their machines decide, this file acts.
+
+`firmware.py` and `diagnostics.py` say what comes next; here it is sent, fetched, held, released, restarted.
+"""
+
+from typing import TYPE_CHECKING
+
+from stations.core import booking, calls, diagnostics, firmware, power, wall
+from stations.core.alarms import Alarm
+from stations.core.calls import Outgoing
+from stations.core.diagnostics import DiagnosticsUpload
+from stations.core.dispatch import answers, ends, on, rings
+from stations.core.events import Outcome, TransferEnded, TransferWanted
+from stations.core.firmware import FirmwareUpdate, Stage
+from stations.wire.messages import (
+    Confirmation,
+    DiagnosticsStatusNotification,
+    FirmwareStatusNotification,
+    GetDiagnostics,
+    GetDiagnosticsConf,
+    UpdateFirmware,
+    UpdateFirmwareConf,
+)
+from stations.wire.types import Action, DiagnosticsStatus, FirmwareStatus
+
+if TYPE_CHECKING:
+    from stations.core.station import Station
+
+
+@ends(Action.FIRMWARE_STATUS_NOTIFICATION, Action.DIAGNOSTICS_STATUS_NOTIFICATION, Action.DATA_TRANSFER)
+def _noted(
+    _station: "Station", _outgoing: Outgoing, _outcome: Outcome, _confirmation: Confirmation | None
+) -> None:
+    """Nothing follows from the answer."""
+
+
+# ---- firmware -----------------------------------------------------------------------------------------
+
+
+@answers(UpdateFirmware)
+def _update_firmware(station: "Station", request: UpdateFirmware) -> UpdateFirmwareConf:
+    """UF-1; UF-3: a waiting update is replaced, a busy one goes on."""
+    if station.update is None or station.update.replaceable:
+        station.update = FirmwareUpdate(
+            request, station.now, wall.unix_s(station), station.luck, station.transfer_model
+        )
+        station.changed = True
+        _arm_update(station)
+    return UpdateFirmwareConf()
+
+
+def _arm_update(station: "Station") -> None:
+    due = None if station.update is None else station.update.due
+    if due is None:
+        station.alarms.drop(Alarm.FIRMWARE)
+    else:
+        station.alarms.set(Alarm.FIRMWARE, max(due, station.now))
+
+
+@rings(Alarm.FIRMWARE)
+def _firmware_step(station: "Station", _connector: int, at: float) -> None:
+    update = station.update
+    if update is None:
+        return
+    station.due = at
+    busy = station.is_charging()
+    if update.stage is Stage.DOWNLOADED and not busy:
+        steps = update.let_install(station.now)
+    elif update.stage is Stage.RESTARTING:
+        steps = update.booted() if station.serving else []
+    else:
+        steps = update.advance(station.now, busy=busy)
+    _do(station, steps)
+
+
+def _do(station: "Station", steps: firmware.Steps) -> None:
+    station.changed = True
+    _arm_update(station)
+    for step in steps:
+        match step:
+            case firmware.Notify(status):
+                calls.place(station, FirmwareStatusNotification(status))
+            case firmware.Fetch(location):
+                station.effects.append(TransferWanted("firmware", location))
+            case firmware.Hold():
+                _hold(station, held=True)
+            case firmware.Release():
+                _hold(station, held=False)
+            case firmware.Restart(version):
+                station.firmware = version
+                power.restart(station, keep_link=not station.plan.product.drop_link_on_firmware_reboot)
+    if station.update is not None and station.update.stage is Stage.OVER:
+        station.update = None
+
+
+def _hold(station: "Station", *, held: bool) -> None:
+    """UF-2, UF-4, ST-13: unavailable for the time of the installation only."""
+    station.held = held
+    for connector in station.connectors[1:]:
+        if held:
+            connector.presented = None
+            booking.drop(station, connector)
+        station.settle(connector)
+
+
+def firmware_status(station: "Station") -> FirmwareStatus:
+    """FW-1: Idle unless an update is busy."""
+    return FirmwareStatus.IDLE if station.update is None else station.update.status
+
+
+def resume_update(station: "Station") -> None:
+    """The software begins: an update goes on, from its beginning unless this restart was its own."""
+    if station.update is not None:
+        station.update.restore(station.update.snapshot(), station.now, wall.unix_s(station))
+        _arm_update(station)
+
+
+# ---- diagnostics --------------------------------------------------------------------------------------
+
+
+@answers(GetDiagnostics)
+def _get_diagnostics(station: "Station", request: GetDiagnostics) -> GetDiagnosticsConf:
+    """GD-1, GD-3, GD-4."""
+    name = diagnostics.file_name(request, station.plan.identity, wall.unix_s(station))
+    if name is None:
+        return GetDiagnosticsConf()
+    if station.upload is None:
+        station.upload = DiagnosticsUpload(request, name, station.now, station.luck, station.transfer_model)
+    else:
+        station.upload.ask_again(request, name, station.now)
+    _arm_upload(station)
+    return GetDiagnosticsConf(name)
+
+
+def _arm_upload(station: "Station") -> None:
+    due = None if station.upload is None else station.upload.due
+    if due is None:
+        station.alarms.drop(Alarm.DIAGNOSTICS)
+    else:
+        station.alarms.set(Alarm.DIAGNOSTICS, max(due, station.now))
+
+
+@rings(Alarm.DIAGNOSTICS)
+def _upload_step(station: "Station", _connector: int, at: float) -> None:
+    if station.upload is not None:
+        station.due = at
+        _report(station, station.upload.advance(station.now))
+
+
+def _report(station: "Station", steps: diagnostics.Steps) -> None:
+    _arm_upload(station)
+    for step in steps:
+        match step:
+            case diagnostics.Notify(status):
+                calls.place(station, DiagnosticsStatusNotification(status))
+            case diagnostics.Upload(location, name):
+                station.effects.append(TransferWanted("diagnostics", location, name))
+    if station.upload is not None and station.upload.stage is diagnostics.Stage.OVER:
+        station.upload = None
+
+
+def diagnostics_status(station: "Station") -> DiagnosticsStatus:
+    """DIAG-1: Idle unless an upload runs."""
+    return DiagnosticsStatus.IDLE if station.upload is None else station.upload.status
+
+
+@on(TransferEnded)
+def _transfer_ended(station: "Station", event: TransferEnded) -> None:
+    if not station.running:
+        return
+    if event.kind == "firmware" and station.update is not None:
+        steps = station.update.transfer_ended(
+            station.now, ok=event.ok, detail=event.detail, busy=station.is_charging()
+        )
+        _do(station, steps)
+    elif event.kind == "diagnostics" and station.upload is not None:
+        _report(station, station.upload.transfer_ended(station.now, ok=event.ok))
