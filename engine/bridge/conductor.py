@@ -15,6 +15,7 @@ from typing import Any, Final
 import gevent
 import msgspec
 import psutil
+from gevent.event import Event
 from locust.exception import StopTest
 from locust.runners import MASTER_HEARTBEAT_TIMEOUT, STATE_MISSING
 
@@ -32,6 +33,7 @@ log = logging.getLogger(NOTICES)
 
 WATCH_INTERVAL_S: Final = 0.5
 CLOSING_MARGIN_S: Final = 30.0  # beyond the stop timeout: the last rows go to disk
+LAST_WORDS_S: Final = 3.0
 LOCAL: Final = "local"  # what Locust calls the only process
 
 
@@ -47,6 +49,11 @@ class Conductor:
         self.finished: run_folders.RunFolder | None = None  # the latest one
         self.codes: set[ExitCode] = set()  # of the latest one
         self.interrupted = False
+        self._begun, self._sealed = Event(), Event()  # cleared while a beginning or an end is under way
+        self._begun.set()
+        self._sealed.set()
+        self._dead_since: dict[str, float] = {}
+        self._processes: dict[str, messages.Process] = {}
         for kind, listener in (
             (HELLO, self._on_hello),
             (ASK, self._on_ask),
@@ -64,11 +71,14 @@ class Conductor:
         """A new run folder for each test; when it cannot begin, nothing does."""
         self.codes = set()
         self.interrupted = False
+        self._begun.clear()
         try:
             self.trial = trial = self._begin(self.settings())
         except PlanError as mistake:
             self.refuse(mistake)
             raise StopTest(str(mistake)) from None
+        finally:
+            self._begun.set()
         for client in [LOCAL] if self._local else [node.id for node in self._runner.clients.all]:
             self._tell(client)
         if trial.settings.duration_s:
@@ -140,15 +150,14 @@ class Conductor:
         return trial if trial is not None and payload["run"] == trial.run else None
 
     def _on_hello(self, msg: Any, **_event: Any) -> None:
+        self._processes[msg.node_id] = msgspec.convert(msg.data, messages.Process)
         self._tell(msg.node_id)
 
     def _on_ask(self, msg: Any, **_event: Any) -> None:
         trial = self._trial_of(msg.data)
         if trial is None:
             return
-        ask = msgspec.convert(msg.data, messages.Ask)
-        trial.processes[msg.node_id] = ask
-        ranges = trial.leases.take(msg.node_id, ask.count)
+        ranges = trial.leases.take(msg.node_id, msgspec.convert(msg.data, messages.Ask).count)
         leased = messages.Lease(trial.run, ranges, self._rate_per_s())
         self._runner.send_message(LEASE, messages.write(leased), client_id=msg.node_id)
 
@@ -171,7 +180,7 @@ class Conductor:
     def _on_receipt(self, msg: Any, **_event: Any) -> None:
         trial = self._trial_of(msg.data)
         if trial is not None:
-            trial.closed(msg.node_id, msgspec.convert(msg.data, messages.Closing))
+            trial.closed(msg.node_id, msgspec.convert(msg.data, messages.Closing), time.monotonic())
 
     def _watch(self) -> None:
         """Notice who is lost, who is back, and who is surely gone so that others may run its stations."""
@@ -183,7 +192,7 @@ class Conductor:
     def _look_at_workers(self, trial: Trial) -> None:
         clients = self._runner.clients
         for client in trial.names.keys() - trial.closings.keys():
-            silent = client not in clients or clients[client].state == STATE_MISSING
+            silent = client not in clients or clients[client].state == STATE_MISSING or self._dead(client)
             if silent and client not in trial.lost:
                 log.error("worker %s is lost: the run goes on and is untrusted", trial.names[client])
                 trial.lose(client, time.monotonic())
@@ -191,19 +200,34 @@ class Conductor:
                 log.warning("worker %s is back", trial.names[client])
                 trial.find(client)
         for client, since_s in trial.lost.items():
-            if trial.leases.held_by(client) and self._surely_gone(trial, client, since_s):
+            if trial.leases.held_by(client) and self._surely_gone(client, since_s):
                 trial.leases.bury(client)
-        nobody = not trial.ending and trial.lost and not trial.awaited()
-        if nobody and self._environment.parsed_options.headless and self._runner.worker_count <= 0:
-            log.error("no worker is left: the run ends")
-            trial.ending = True
-            gevent.spawn(self._runner.quit)
+        if trial.lost and not trial.ending and not trial.awaited():
+            self._give_up(trial)
 
-    def _surely_gone(self, trial: Trial, client: str, since_s: float) -> bool:
+    def _give_up(self, trial: Trial) -> None:
+        """No worker is left."""
+        trial.end(time.monotonic())
+        log.error("no worker is left: the test ends")
+        gevent.spawn(self._runner.quit if self._environment.parsed_options.headless else self._runner.stop)
+
+    def _near(self, client: str) -> messages.Process | None:
+        """The worker's process when it is one of this machine."""
+        process = self._processes.get(client)
+        return process if process is not None and process.host == socket.gethostname() else None
+
+    def _dead(self, client: str) -> bool:
+        """Known before its heartbeats are missed; what it sent last may still be on the way."""
+        process = self._near(client)
+        if process is None or _alive(process):
+            return False
+        since_s = self._dead_since.setdefault(client, time.monotonic())
+        return time.monotonic() - since_s > LAST_WORDS_S
+
+    def _surely_gone(self, client: str, since_s: float) -> bool:
         """Dead on this machine; or away so long that, if it lives, it has given its master up and stopped."""
-        process = trial.processes.get(client)
-        if process is not None and process.host == socket.gethostname():
-            return not _alive(process)
+        if self._near(client) is not None:
+            return self._dead(client)
         patience_s = MASTER_HEARTBEAT_TIMEOUT + self._environment.stop_timeout + CLOSING_MARGIN_S
         return bool(time.monotonic() - since_s > patience_s)
 
@@ -214,7 +238,7 @@ class Conductor:
         trial = self.trial
         if trial is None:
             return
-        trial.ending = True
+        trial.end(time.monotonic())
         if trial.timer is not None and trial.timer is not gevent.getcurrent():
             trial.timer.kill(block=False)
         if self._local:
@@ -230,7 +254,24 @@ class Conductor:
         """Seal the run folder."""
         trial, self.trial = self.trial, None
         if trial is None:
+            self._sealed.wait()  # somebody else is at it: Locust calls itself stopped before it is
             return
+        self._sealed.clear()
+        try:
+            self._seal(trial)
+        finally:
+            self._sealed.set()
+
+    def end(self) -> None:
+        """End the test, if there is one; a master's workers have reported when this returns."""
+        self._begun.wait()
+        if self.trial is not None and self._local:
+            self._runner.stop()
+        elif self.trial is not None:
+            self._runner.stop(send_stop_to_client=False)  # Locust makes them quit a moment later
+        self.on_test_stop()
+
+    def _seal(self, trial: Trial) -> None:
         if trial.csms is not None:
             trial.csms.stop()
         ran_out = trial.time_is_up or self._environment.parsed_options.headless
@@ -238,8 +279,7 @@ class Conductor:
             trial.receipts,
             ended_us=time.time_ns() // 1_000,
             status=run_folders.FINISHED if ran_out and not self.interrupted else run_folders.STOPPED,
-            # On Ctrl-C the terminal tells the workers too: leaving before being asked is then no loss.
-            lost_workers=[] if self.interrupted and not trial.lost else trial.faltered,
+            lost_workers=trial.faltered,
             station_bugs=len(trial.bugs),
         )
         if record.untrusted:
@@ -249,20 +289,21 @@ class Conductor:
         log.info("results: %s", trial.folder.path)
 
     def watch_for_interrupt(self) -> None:
-        """Remember Ctrl-C, then let Locust deal with it."""
+        """Remember Ctrl-C, then let Locust deal with it. Where it is ignored (nohup, `&`), it stays so."""
         deal_with = signal.getsignal(signal.SIGINT)
+        if not callable(deal_with):
+            return
 
         def remember(number: int, frame: Any) -> None:
-            if self.trial is not None:
+            if self.trial is not None or not self._begun.is_set():
                 self.interrupted = True
                 self.codes.add(ExitCode.INTERRUPTED)
-            if callable(deal_with):
-                deal_with(number, frame)
+            deal_with(number, frame)
 
         signal.signal(signal.SIGINT, remember)
 
 
-def _alive(process: messages.Ask) -> bool:
+def _alive(process: messages.Process) -> bool:
     """Whether the very process that asked still exists on this machine; a zombie does not."""
     try:
         found = psutil.Process(process.pid)

@@ -41,6 +41,8 @@ class SeededDispatcher(UsersDispatcher):
         super().remove_worker(worker_node)
         if self._worker_nodes:
             self._seed(self._users_on_workers)
+        else:
+            self._target_user_count = self._current_user_count  # nobody is left to be given anything
 
     def _prepare_rebalance(self) -> None:
         """Locust asks for a distribution from zero here; the callers seed ours instead."""

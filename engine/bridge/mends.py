@@ -6,12 +6,14 @@
   machine that starts 10,000 TLS links, is quiet for longer than that.
 * The hub and the station loop share the interpreter lock: with Python's 5 ms switch interval a busy hub
   delays the loop's every system call by 5 ms.
+* gevent prints a traceback for each Ctrl-C.
 """
 
 import functools
 import sys
 from typing import Final
 
+import gevent
 from locust import argument_parser, runners
 
 MISSED_HEARTBEATS: Final = 10
@@ -34,6 +36,12 @@ def be_patient_with_workers() -> None:
 def switch_threads_quickly() -> None:
     """In processes that run stations."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+
+
+def interrupt_without_traceback() -> None:
+    """Ctrl-C mostly finds the hub waiting: the main greenlet is told all the same, nothing is printed."""
+    hub = gevent.get_hub()
+    hub.NOT_ERROR = (*hub.NOT_ERROR, KeyboardInterrupt)
 
 
 def apply() -> None:

@@ -14,7 +14,7 @@ from results.receipt import Receipt
 
 NOTICES: Final = "greenup"  # the log of what every user wants to know, whatever --loglevel says
 
-HELLO: Final = "greenup-hello"  # worker: I am here (again); answered by RUN when a test is on
+HELLO: Final = "greenup-hello"  # worker: Process; I am here (again); answered by RUN when a test is on
 RUN: Final = "greenup-run"  # master: Order
 ASK: Final = "greenup-ask"  # worker: Ask
 LEASE: Final = "greenup-lease"  # master: Lease
@@ -34,14 +34,19 @@ class Order(msgspec.Struct, frozen=True):
     metadata: dict[str, str]  # repeated in every data file
 
 
+class Process(msgspec.Struct, frozen=True):
+    """Who a worker is: says later whether it is surely gone."""
+
+    host: str
+    pid: int
+    started_s: float  # Unix time it began: a process id alone may be somebody else's by now
+
+
 class Ask(msgspec.Struct, frozen=True):
-    """A worker wants `count` more stations. Host and process say later whether it is surely gone."""
+    """A worker wants `count` more stations."""
 
     run: str
     count: int
-    host: str
-    pid: int
-    started_s: float  # Unix time this process began: a process id alone may be somebody else's by now
 
 
 class Lease(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ import time
 from typing import Any, Final
 
 import locust
+from gevent.event import Event
 from locust.runners import WorkerRunner
 
 from engine.bridge import form, mends, options, preflight
@@ -45,6 +46,7 @@ def _on_command_line(parser: Any, **_event: Any) -> None:
 
 def _on_init(environment: Any, runner: Any, web_ui: Any, **_event: Any) -> None:
     environment.dispatcher_class = SeededDispatcher
+    mends.interrupt_without_traceback()
     if isinstance(runner, WorkerRunner):
         _join_worker(environment, runner)
         return
@@ -56,23 +58,25 @@ def _on_init(environment: Any, runner: Any, web_ui: Any, **_event: Any) -> None:
         _join_stations(environment, runner)
     events.test_stop.add_listener(conductor.on_test_stop)
     conductor.watch_for_interrupt()
-    _join_end(environment, runner, conductor)
+    _join_end(environment, conductor)
     if web_ui is not None:
         form.install(web_ui, conductor)
 
 
-def _join_stations(environment: Any, runner: Any) -> None:
+def _join_stations(environment: Any, runner: Any) -> Worker:
     mends.switch_threads_quickly()
     worker = Worker(environment, runner)
     environment.events.test_stop.add_listener(worker.on_test_stop)
+    return worker
 
 
 def _join_worker(environment: Any, runner: Any) -> None:
-    _join_stations(environment, runner)
+    worker = _join_stations(environment, runner)
 
     def leave(**_event: Any) -> None:
         """Stop and report before Locust says goodbye to the master; failed calls alone are no error (C10)."""
         runner.stop()
+        worker.on_test_stop()  # returns when it is over: Locust calls itself stopped before it is
         silent_s = time.time() - (runner.last_heartbeat_timestamp or time.time())
         lost_master = silent_s > MASTER_SILENT_S
         environment.process_exit_code = int(ExitCode.UNTRUSTED if lost_master else ExitCode.PASS)
@@ -80,19 +84,20 @@ def _join_worker(environment: Any, runner: Any) -> None:
     environment.events.quitting.add_listener(leave)
 
 
-def _join_end(environment: Any, runner: Any, conductor: Conductor) -> None:
+def _join_end(environment: Any, conductor: Conductor) -> None:
     parsed = environment.parsed_options
     progress = Progress(conductor, environment.stats) if parsed.headless and parsed.progress else None
     if progress is not None and not parsed.print_stats:
         logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
-    done: list[ExitCode] = []
+    begun, done = Event(), Event()
 
     def end(**_event: Any) -> None:
-        if done:  # `quitting` can come twice: from a quit message and from SIGTERM
+        if begun.is_set():  # it can come twice: from a quit message and from SIGTERM
+            done.wait()
             return
+        begun.set()
         try:
-            if conductor.trial is not None:
-                _stop(runner)
+            conductor.end()
         except KeyboardInterrupt:
             conductor.codes.add(ExitCode.INTERRUPTED)
             log.warning("interrupted again: not waiting for the stations")
@@ -101,18 +106,10 @@ def _join_end(environment: Any, runner: Any, conductor: Conductor) -> None:
             progress.stop()
         if parsed.headless:
             _summarise(conductor, to_stderr=parsed.json)
-        done.append(decisive(conductor.codes))
-        environment.process_exit_code = int(done[0])
+        environment.process_exit_code = int(decisive(conductor.codes))
+        done.set()
 
     environment.events.quitting.add_listener(end)
-
-
-def _stop(runner: Any) -> None:
-    """Stop the test: a master's workers have reported when this returns; Locust makes them quit later."""
-    if hasattr(runner, "clients"):
-        runner.stop(send_stop_to_client=False)
-    else:
-        runner.stop()
 
 
 def _summarise(conductor: Conductor, *, to_stderr: bool) -> None:

@@ -35,7 +35,7 @@ class Stations:
     ) -> None:
         self.run = order.run
         self.closing = False
-        self.gauges: dict[str, Any] = {}
+        self.gauges: dict[str, Any] = {"calls": 0}
         self.bugs: list[str] = []
         self._worker = worker
         self._environment = environment
@@ -76,6 +76,7 @@ class Stations:
 
     def _on_facts(self, facts: FactBatch) -> None:
         if facts.calls is not None:
+            self.gauges["calls"] += len(facts.calls)
             statistics.count(self._environment, facts.calls)
         self.gauges |= msgspec.to_builtins(facts.gauges) | {
             name: value for name, value in (facts.health or {}).items() if name in SHOWN_HEALTH

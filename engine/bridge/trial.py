@@ -1,15 +1,18 @@
 """One test as its master keeps it: who takes part, who was lost, who has reported."""
 
-from typing import Any
+import time
+from typing import Any, Final
 
 from gevent.event import Event
 
 from engine.bridge.embedded import Csms
 from engine.bridge.identities import Leases
-from engine.bridge.messages import Ask, Closing
+from engine.bridge.messages import Closing
 from engine.bridge.options import Settings
 from results.receipt import Receipt
 from results.run import RunFolder
+
+TOGETHER_S: Final = 5.0
 
 
 class Trial:
@@ -19,11 +22,12 @@ class Trial:
         self.settings = settings
         self.folder = folder
         self.csms = csms
+        self.began_s = time.monotonic()
         self.leases = Leases()
         self.names: dict[str, str] = {}  # everybody who was ever told, with the name of its partition
-        self.processes: dict[str, Ask] = {}
         self.lost: dict[str, float] = {}  # monotonic time since when nothing is heard of it
         self.faltered: set[str] = set()  # names of those ever lost, or gone before the end
+        self._left: dict[str, float] = {}  # name -> monotonic time of a receipt that nobody asked for
         self.closings: dict[str, Closing] = {}
         self.all_in = Event()
         self.ending = False
@@ -44,20 +48,27 @@ class Trial:
         """Nothing is heard of this worker; whether it is gone, nobody knows yet."""
         self.lost[client] = now_s
         self.faltered.add(self.names[client])
+        self.gauges.pop(client, None)
         self._look_round()
 
     def find(self, client: str) -> None:
         """It is heard again."""
         self.lost.pop(client, None)
 
-    def closed(self, client: str, closing: Closing) -> None:
-        """A worker has said its last word; before the end that is a loss of load."""
+    def closed(self, client: str, closing: Closing, now_s: float) -> None:
+        """A worker has said its last word."""
         self.closings[client] = closing
         self.leases.bury(client)
         self.lost.pop(client, None)
         if not self.ending:
-            self.faltered.add(closing.worker)
+            self._left[closing.worker] = now_s
         self._look_round()
+
+    def end(self, now_s: float) -> None:
+        """The end has begun. Who left earlier took load away, unless a signal told everybody at once."""
+        if not self.ending:
+            self.ending = True
+            self.faltered |= {name for name, left_s in self._left.items() if now_s - left_s > TOGETHER_S}
 
     def _look_round(self) -> None:
         if not self.awaited():

@@ -9,7 +9,7 @@ itself: it stands in Locust's group of user greenlets and answers the few questi
 from collections.abc import Callable
 from typing import Any
 
-from locust import User
+from locust import User, task
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING
 
 
@@ -54,6 +54,10 @@ class StationUser(User):
             self._group.discard(self)
         for link in links:
             link(self)
+
+    @task
+    def charge(self) -> None:
+        """What Locust lists as the user's task; it insists on one. The station runs by itself."""
 
     # What Locust and gevent ask of a member of `Runner.user_greenlets`.
 

@@ -41,13 +41,13 @@ class Worker:
         self._left = Event()
         self._closed = Event()
         process = psutil.Process()
-        self._process = (socket.gethostname(), process.pid, process.create_time())
+        self._process = messages.Process(socket.gethostname(), process.pid, process.create_time())
         environment.stations = self
         runner.register_message(RUN, self._on_run)
         runner.register_message(LEASE, self._on_lease, concurrent=True)
         runner.register_message(STOP, self._on_stop, concurrent=True)
         gevent.spawn(self._report)
-        runner.send_message(HELLO, {})
+        self._send(HELLO, self._process)
 
     @property
     def name(self) -> str:
@@ -135,7 +135,7 @@ class Worker:
         missing = len(self._waiting) - self._asked
         if missing > 0:
             self._asked += missing
-            self._send(ASK, messages.Ask(stations.run, missing, *self._process))
+            self._send(ASK, messages.Ask(stations.run, missing))
 
     def _send(self, kind: str, message: msgspec.Struct) -> None:
         self._runner.send_message(kind, messages.write(message))
@@ -191,7 +191,7 @@ class Worker:
             book.clear()
         self._stations = None
         self._closed.set()
-        self._runner.send_message(HELLO, {})  # the master may have begun another test meanwhile
+        self._send(HELLO, self._process)  # the master may have begun another test meanwhile
 
 
 def worker_name(index: int) -> str:
