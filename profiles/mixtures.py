@@ -20,6 +20,7 @@ _SHORTEST_H: Final = 0.05
 _LONGEST_H: Final = 72.0
 _LEAST_KWH: Final = 0.1
 _TRIES: Final = 200
+_CREST: Final = 1.005  # highest quarter of an hour over the plateau: the voltage swings
 
 
 class Sessions(NamedTuple):
@@ -94,7 +95,21 @@ class Mixture:
             if not len(wanted):
                 break
         hour, dwell_h, power_kw, energy_kwh, charge_h, finished = columns
-        return Sessions(hour, dwell_h, power_kw, energy_kwh, charge_h, finished > 0.0)
+        return self._corrected(Sessions(hour, dwell_h, power_kw, energy_kwh, charge_h, finished > 0.0))
+
+    def _corrected(self, drawn: Sessions) -> Sessions:
+        """Stays of some hours, quantile by quantile. A full car's energy stays; others' follow the stay."""
+        dwell_h = drawn.dwell_h.copy()
+        for part in self._site.dwell_corrections:
+            now = (drawn.hour >= part.from_hour) & (drawn.hour < part.to_hour)
+            ours, theirs = np.log(part.mixture_h), np.log(part.measured_h)
+            shift = np.interp(np.log(drawn.dwell_h[now]), ours, theirs - ours)
+            dwell_h[now] = np.clip(drawn.dwell_h[now] * np.exp(shift), _SHORTEST_H, _LONGEST_H)
+        finished = drawn.finished & (drawn.charge_h < 0.99 * dwell_h)
+        charge_h = np.where(finished, drawn.charge_h, dwell_h)
+        energy_kwh = drawn.energy_kwh * np.where(finished, 1.0, charge_h / drawn.charge_h)
+        energy_kwh = np.minimum(energy_kwh, self._site.energy_max_kwh)
+        return drawn._replace(dwell_h=dwell_h, energy_kwh=energy_kwh, charge_h=charge_h, finished=finished)
 
     def _inside(self, drawn: Floats) -> NDArray[np.bool_]:
         hour, dwell_h, _, energy_kwh, charge_h, _ = drawn
@@ -111,7 +126,7 @@ class Mixture:
         level = _quantile(self._level[which], luck.random(len(cell)))
         if self._site.level == "peak":
             fill = _quantile(self._fill[which, finished.astype(int)], luck.random(len(cell)))
-            return np.array([hour, dwell_h, level, level * fill * charge_h, charge_h, finished])
+            return np.array([hour, dwell_h, level / _CREST, level * fill * charge_h, charge_h, finished])
         energy_kwh = level * charge_h
         return np.array(
             [hour, dwell_h, _peak(luck, level, charge_h, finished), energy_kwh, charge_h, finished]

@@ -66,6 +66,15 @@ class PowerTable(Struct, frozen=True, forbid_unknown_fields=True):
     loss_beta: list[tuple[Positive, Positive]]  # of 1 - mean over peak power, per class
 
 
+class DwellCorrection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the mixture gets wrong about the stays of some hours: its quantiles and the measured ones."""
+
+    from_hour: float  # after 04:00
+    to_hour: float
+    mixture_h: Annotated[list[Positive], Meta(min_length=2)]
+    measured_h: Annotated[list[Positive], Meta(min_length=2)]
+
+
 class Measured(Struct, frozen=True, tag_field="kind", tag="measured", forbid_unknown_fields=True):
     """A measured place: daily counts, and a joint law of hour, dwell and energy."""
 
@@ -90,6 +99,7 @@ class Measured(Struct, frozen=True, tag_field="kind", tag="measured", forbid_unk
     )
     weekend: Gaussians | None = None
     power: PowerTable | None = None
+    dwell_corrections: list[DwellCorrection] = []
     power_max_kw: Positive = 22.0
     tariff_start: (
         Annotated[Clock, Meta(description="cars wait for this local time when they arrive before")] | None
