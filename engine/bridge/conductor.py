@@ -17,7 +17,7 @@ import msgspec
 import psutil
 from gevent.event import Event
 from locust.exception import StopTest
-from locust.runners import MASTER_HEARTBEAT_TIMEOUT, STATE_MISSING
+from locust.runners import MASTER_HEARTBEAT_TIMEOUT, STATE_MISSING, STATE_RUNNING
 
 from engine.bridge import embedded, messages, options
 from engine.bridge.messages import ASK, GAUGES, HELLO, LEASE, NOTICES, RECEIPT, RETURN, RUN, STOP
@@ -25,8 +25,8 @@ from engine.bridge.options import Settings
 from engine.bridge.stations import STOP_GRACE_S
 from engine.bridge.trial import Trial
 from engine.bridge.worker import worker_name
-from engine.exit_codes import ExitCode
 from results import run as run_folders
+from results.exit_codes import ExitCode
 from stations.errors import PlanError
 
 log = logging.getLogger(NOTICES)
@@ -62,8 +62,7 @@ class Conductor:
             (RECEIPT, self._on_receipt),
         ):
             runner.register_message(kind, listener)
-        if not self._local:
-            gevent.spawn(self._watch)
+        gevent.spawn(self._watch)
 
     # beginning
 
@@ -183,13 +182,24 @@ class Conductor:
             trial.closed(msg.node_id, msgspec.convert(msg.data, messages.Closing), time.monotonic())
 
     def _watch(self) -> None:
-        """Notice who is lost, who is back, and who is surely gone so that others may run its stations."""
         while True:
             gevent.sleep(WATCH_INTERVAL_S)
-            if self.trial is not None:
-                self._look_at_workers(self.trial)
+            trial = self.trial
+            if trial is not None and not trial.ending:
+                trial.enter(self._phase(trial))
+            if trial is not None and not self._local:
+                self._look_at_workers(trial)
+
+    def _phase(self, trial: Trial) -> str:
+        """Steady is: everybody whom Locust wants has been told to boot."""
+        gauges = trial.gauges.values()
+        running = sum(worker["stations"] for worker in gauges)
+        waiting = sum(worker["waiting"] for worker in gauges)
+        settled = self._runner.state == STATE_RUNNING and running > 0 and waiting == 0
+        return "steady" if settled else "ramp"
 
     def _look_at_workers(self, trial: Trial) -> None:
+        """Notice who is lost, who is back, and who is surely gone so that others may run its stations."""
         clients = self._runner.clients
         for client in trial.names.keys() - trial.closings.keys():
             silent = client not in clients or clients[client].state == STATE_MISSING or self._dead(client)

@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import locust
@@ -21,7 +22,7 @@ from engine.bridge.messages import NOTICES
 from engine.bridge.progress import Progress
 from engine.bridge.user import StationUser
 from engine.bridge.worker import Worker
-from engine.exit_codes import ExitCode, decisive
+from results.exit_codes import ExitCode, decisive
 
 __all__ = ["StationUser", "install"]
 
@@ -104,26 +105,26 @@ def _join_end(environment: Any, conductor: Conductor) -> None:
             conductor.on_test_stop()
         if progress is not None:
             progress.stop()
-        if parsed.headless:
-            _summarise(conductor, to_stderr=parsed.json)
+        if parsed.headless and conductor.finished is not None:
+            conductor.codes.add(_summary(conductor.finished.path, to_stderr=parsed.json))
         environment.process_exit_code = int(decisive(conductor.codes))
         done.set()
 
     environment.events.quitting.add_listener(end)
 
 
-def _summarise(conductor: Conductor, *, to_stderr: bool) -> None:
-    """The table of the run, made by a process of its own: a load generator does not load pandas."""
-    if conductor.finished is None:
-        return
-    command = [sys.executable, "-m", "results.analysis", "summary", str(conductor.finished.path)]
+def _summary(run: Path, *, to_stderr: bool) -> ExitCode:
+    """Print the run's table and learn whether to trust it; not in this process, which carries no pandas."""
+    command = [sys.executable, "-m", "results.analysis", "summary", str(run)]
     sys.stdout.flush()
     try:
-        subprocess.run(  # noqa: S603 — our own module and folder
+        told = subprocess.run(  # noqa: S603 — our own module and folder
             command, stdout=sys.stderr if to_stderr else None, timeout=SUMMARY_TIMEOUT_S, check=False
         )
-    except subprocess.TimeoutExpired:
-        log.error("the summary took too long; greenup summary %s", conductor.finished.path)  # noqa: TRY400
+        return ExitCode(told.returncode)
+    except (subprocess.TimeoutExpired, ValueError):
+        log.error("no summary; try greenup summary %s", run)  # noqa: TRY400 — the line says it all
+        return ExitCode.INTERNAL
 
 
 install()

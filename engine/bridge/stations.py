@@ -35,7 +35,7 @@ class Stations:
     ) -> None:
         self.run = order.run
         self.closing = False
-        self.gauges: dict[str, Any] = {"calls": 0}
+        self.gauges: dict[str, Any] = {"calls": 0, "stations": 0, "waiting": 0}
         self.bugs: list[str] = []
         self._worker = worker
         self._environment = environment

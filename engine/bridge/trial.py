@@ -29,6 +29,7 @@ class Trial:
         self.faltered: set[str] = set()  # names of those ever lost, or gone before the end
         self._left: dict[str, float] = {}  # name -> monotonic time of a receipt that nobody asked for
         self.closings: dict[str, Closing] = {}
+        self._phase = ""
         self.all_in = Event()
         self.ending = False
         self.time_is_up = False
@@ -64,10 +65,17 @@ class Trial:
             self._left[closing.worker] = now_s
         self._look_round()
 
+    def enter(self, phase: str) -> None:
+        """Write down that the run is in this phase from now on."""
+        if phase != self._phase:
+            self._phase = phase
+            self.folder.mark(time.time_ns() // 1_000, phase)
+
     def end(self, now_s: float) -> None:
         """The end has begun. Who left earlier took load away, unless a signal told everybody at once."""
         if not self.ending:
             self.ending = True
+            self.enter("drain")
             self.faltered |= {name for name, left_s in self._left.items() if now_s - left_s > TOGETHER_S}
 
     def _look_round(self) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
-from engine.exit_codes import MEANING, ExitCode
+from results.exit_codes import MEANING, ExitCode
 from stations.errors import PlanError
 
-# name: (module with `run(arguments) -> int`, one line for --help)
+# name: (module with `run(name, arguments) -> int`, one line for --help)
 COMMANDS: Final = {
     "run": ("engine.cli.run", "put a fleet on a central system, with Locust"),
-    "summary": ("engine.cli.summary", "the table of a finished run, or of one that was killed"),
+    "summary": ("engine.cli.analysis", "the table of a finished run, or of one that was killed"),
     "csms": ("engine.cli.csms", "the embedded central system by itself"),
     "station": ("engine.cli.station", "one station, driven by JSON lines on standard input"),
 }
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"greenup: there is no command {name}; use {', '.join(COMMANDS)}", file=sys.stderr)
         return ExitCode.INPUT
     try:
-        return int(import_module(COMMANDS[name][0]).run(rest))
+        return int(import_module(COMMANDS[name][0]).run(name, rest))
     except PlanError as mistake:
         print(f"greenup {name}: {mistake}", file=sys.stderr)
         return ExitCode.INPUT

@@ -5,6 +5,6 @@ from collections.abc import Sequence
 from csms.__main__ import main
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(name: str, arguments: Sequence[str]) -> int:
     """The same as `python -m csms`."""
-    return main(arguments)
+    return main(arguments, f"greenup {name}")

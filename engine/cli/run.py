@@ -45,7 +45,7 @@ examples:
 """
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(_name: str, arguments: Sequence[str]) -> int:
     """Print the Locust command and become it; returns only when that fails."""
     words = command(arguments, environ=os.environ)
     print("+ " + shlex.join(["locust", *words]), flush=True)

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from results.analysis.render import summary_markdown, summary_text
@@ -46,10 +47,86 @@ def _summary(arguments: argparse.Namespace) -> int:
         "markdown": summary_markdown,
         "json": Summary.json,
     }
-    sys.stdout.write(forms[arguments.format](summary).rstrip("\n") + "\n")
-    return ExitCode.PASS
+    _print(forms[arguments.format](summary))
+    return ExitCode.PASS if summary.trusted else ExitCode.UNTRUSTED
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="run folder")
+    parser.add_argument(
+        "--slo", metavar="FILE", help="thresholds (docs/gates.md); without, only trust is checked"
+    )
+    parser.add_argument(
+        "--baseline", metavar="RUN", nargs="+", default=[], help="runs for thresholds `vs baseline`"
+    )
+    parser.add_argument("--junit", metavar="FILE", help="write JUnit XML")
+    parser.add_argument("--markdown", metavar="FILE", help="append Markdown, such as to $GITHUB_STEP_SUMMARY")
+    parser.add_argument("--annotations", action="store_true", help="print GitHub annotations of what failed")
+    parser.add_argument("--on-untrusted", choices=["fail", "warn"], default="fail", help="default: fail")
+    parser.add_argument("--format", choices=["text", "json"], default="text", help="default: text")
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from results.analysis import ci, gate, slo, verdicts  # noqa: PLC0415 — the summary shall start quickly
+
+    run = open_run(arguments.run)
+    warn = arguments.on_untrusted == "warn"
+    if arguments.slo:
+        baseline = [open_run(path) for path in arguments.baseline]
+        verdict = gate.check(run, slo.load(arguments.slo), baseline, warn_untrusted=warn)
+    else:
+        verdict = verdicts.decide(run.record.id, verdicts.trust_checks(run, warn_only=warn))
+    verdicts.write(verdict, run.path)
+    if arguments.junit or arguments.markdown:
+        ci.write_files(verdict, run.summary(), arguments.junit, arguments.markdown)
+    if arguments.format == "json":
+        _print((run.path / verdicts.VERDICT_FILE).read_text())
+    else:
+        _print("\n".join(verdicts.verdict_text(verdict)))
+    if arguments.annotations:
+        _print("\n".join(ci.annotations(verdict)))
+    return verdict.exit_code
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--base", metavar="RUN", nargs="+", required=True, help="runs of the baseline")
+    parser.add_argument("--candidate", metavar="RUN", nargs="+", required=True, help="runs of the candidate")
+    parser.add_argument("--history", action="store_true", help="the baseline is a history of sessions (weak)")
+    parser.add_argument("--phase", help="default: steady where every run has it")
+    parser.add_argument("--csv", metavar="FILE", help="write one row per run for drift detectors")
+    parser.add_argument(
+        "--format", choices=["text", "json", "markdown"], default="text", help="default: text"
+    )
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from results.analysis.compare import Comparison, compare  # noqa: PLC0415 — the summary shall start quickly
+    from results.analysis.compare_text import (  # noqa: PLC0415 — the same
+        comparison_markdown,
+        comparison_text,
+        drift_csv,
+    )
+
+    base = [open_run(path) for path in arguments.base]
+    candidate = [open_run(path) for path in arguments.candidate]
+    found = compare(base, candidate, phase=arguments.phase, history=arguments.history)
+    forms: dict[str, Callable[[Comparison], str]] = {
+        "text": comparison_text,
+        "markdown": comparison_markdown,
+        "json": Comparison.json,
+    }
+    _print(forms[arguments.format](found))
+    if arguments.csv:
+        Path(arguments.csv).write_text(drift_csv([*base, *candidate], arguments.phase), "utf-8")
+    return found.exit_code
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n" if text else "")
 
 
 COMMANDS: Final = {
     "summary": Command("counts, failures and percentiles of a run", _summary_arguments, _summary),
+    "check": Command("a run against thresholds: verdict and exit code", _check_arguments, _check),
+    "compare": Command("candidate runs against baseline runs", _compare_arguments, _compare),
 }
