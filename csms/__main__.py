@@ -39,11 +39,14 @@ def _announce(addresses: Addresses, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 after a graceful end, 2 for bad input with one line on standard error."""
+def main(arguments: Sequence[str] | None = None, program: str = "python -m csms") -> int:
+    """Exit code 0 after a graceful end, 2 for bad input with one line on standard error.
+
+    `arguments` None: those of this process. `program` is what its help calls itself.
+    """
     logging.basicConfig(format="csms: %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
-        uvloop.run(_serve(parse(sys.argv[1:] if arguments is None else arguments)))
+        uvloop.run(_serve(parse(sys.argv[1:] if arguments is None else arguments, program)))
     except PlanError as exc:
         sys.stderr.write(f"csms: {exc}\n")
         return 2

@@ -33,10 +33,14 @@ class Embedded:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            return self.process.wait(timeout_s)
+            code = self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            return self.process.wait()
+            code = self.process.wait()
+        with contextlib.suppress(FileNotFoundError):
+            if self.log.stat().st_size == 0:  # it had nothing to complain about
+                self.log.unlink()
+        return code
 
     def __enter__(self) -> Self:
         return self

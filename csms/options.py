@@ -1,4 +1,4 @@
-"""The command line of `python -m csms`."""
+"""The command line of `python -m csms`, and of any other program that offers the same."""
 
 import argparse
 import ssl
@@ -25,13 +25,13 @@ stations go through a JSON API on a second port.
 
 _EPILOG: Final = """\
 examples:
-  python -m csms
+  PROGRAM
       open to every tag, ledger in ./csms.sqlite
-  python -m csms --database night.sqlite --tags tags.csv --restricted
+  PROGRAM --database night.sqlite --tags tags.csv --restricted
       only tags of the file may charge; columns id_tag,status,parent_id_tag,expiry_date
-  python -m csms --auth passwords.txt --tls-certificate cert.pem --tls-key key.pem
+  PROGRAM --auth passwords.txt --tls-certificate cert.pem --tls-key key.pem
       Basic authentication over TLS; lines identity:password, * for every other
-  python -m csms --behaviour faults.toml
+  PROGRAM --behaviour faults.toml
       slow answers and seeded defects, see docs/csms.md
   curl -H 'X-CSMS-Request: 1' -H 'Content-Type: application/json' \\
        -d '{"stations": "GU-*", "action": "Reset", "payload": {"type": "Soft"}}' \\
@@ -53,7 +53,7 @@ class Options(Struct):
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line that says what to mend."""
-        self.exit(2, f"csms: {message} (see python -m csms --help)\n")
+        self.exit(2, f"csms: {message} (see {self.prog} --help)\n")
 
 
 def _port(text: str) -> int:
@@ -68,11 +68,11 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m csms",
+        prog=program,
         description=_DESCRIPTION,
-        epilog=_EPILOG,
+        epilog=_EPILOG.replace("PROGRAM", program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -170,9 +170,9 @@ def _add_keeping(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--behaviour", type=Path, metavar="FILE", help="TOML file of latencies and faults")
 
 
-def parse(arguments: Sequence[str]) -> Options:
+def parse(arguments: Sequence[str], program: str = "python -m csms") -> Options:
     """Options from a command line; PlanError for files that do not do, SystemExit(2) for wrong options."""
-    found = _parser().parse_args(arguments)
+    found = _parser(program).parse_args(arguments)
     token = None if found.api_token_file is None else _token(found.api_token_file)
     if token is None and not is_loopback(found.api_host):
         raise PlanError(

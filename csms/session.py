@@ -362,5 +362,8 @@ class Session:
         self._wire.send(data)
 
     def _record(self, direction: str, data: bytes, now_s: float) -> None:
-        text = data.decode("utf-8", "backslashreplace")
+        if b"authorizationkey" in data.lower():
+            text = "[not kept: it names an AuthorizationKey]"  # C11, SEC-3
+        else:
+            text = data.decode("utf-8", "backslashreplace")
         self.central.ledger.append(rows.Frame(now_s, self.station, direction, text))

@@ -1,6 +1,7 @@
 """Whole stories over loopback: registration, transactions, authorization, restarts, the end."""
 
 import asyncio
+import contextlib
 import socket as sockets
 import ssl
 from base64 import b64encode
@@ -17,6 +18,7 @@ from stations.errors import PlanError
 from stations.wire.types import AuthorizationStatus, RegistrationStatus, parse_datetime
 
 pytestmark = pytest.mark.realnet
+NOON = "2026-05-04T12:00:00Z"
 
 
 def test_a_session_from_boot_to_stop_is_in_the_ledger(story):
@@ -297,3 +299,75 @@ def test_a_port_that_is_taken_is_bad_input(story, tmp_path):
 )
 def test_loopback_is_recognised(host, expected):
     assert is_loopback(host) is expected
+
+
+def test_while_the_writer_is_behind_meter_values_wait_for_their_commit(story, monkeypatch):
+    """Closed loops slow down with the disk, so memory stays bounded."""
+    monkeypatch.setattr("csms.ledger.BEHIND_ROWS", -1)
+
+    async def tell(world):
+        station = await world.station()
+        value = {"timestamp": "2026-05-04T10:00:00Z", "sampledValue": [{"value": "1"}]}
+        before = world.server.central.ledger.counters.commits
+        assert await station.ask("MeterValues", {"connectorId": 1, "meterValue": [value, value]}) == {}
+        assert world.server.central.ledger.counters.commits > before
+        assert await world.rows("SELECT count(*) FROM meter_values") == [(2,)]
+
+    story(tell)
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("BootNotification", {"chargePointVendor": "L", "chargePointModel": "M"}),
+        ("StartTransaction", {"connectorId": 1, "idTag": "T", "meterStart": 1, "timestamp": NOON}),
+        ("StopTransaction", {"transactionId": 1, "meterStop": 1, "timestamp": NOON}),
+        (
+            "MeterValues",
+            {"connectorId": 1, "meterValue": [{"timestamp": NOON, "sampledValue": [{"value": "1"}]}]},
+        ),
+    ],
+)
+def test_what_cannot_be_recorded_is_not_acknowledged(story, monkeypatch, action, payload):
+    """Q-3: a CALLERROR makes the station send it again later."""
+
+    async def tell(world):
+        station = await world.station()
+        monkeypatch.setattr("csms.ledger.BEHIND_ROWS", -1)
+        monkeypatch.setattr(world.server.central.ledger, "append_awaited", lambda _row, told: told(None))
+        assert (await station.call(action, payload))[2] == "InternalError"
+
+    story(tell)
+
+
+def test_a_restart_while_it_is_down_changes_nothing(story):
+    async def tell(world):
+        first = asyncio.create_task(world.server.restart(Restart(down_s=0.2)))
+        await asyncio.sleep(0.05)
+        await world.server.restart(Restart(down_s=5))
+        await first
+        await world.station()
+        assert world.server.central.misdeeds.committed == {"restart": 1}
+
+    story(tell)
+
+
+def test_a_newcomer_that_ignores_the_end_is_cut(story, monkeypatch):
+    monkeypatch.setattr("csms.server.CLOSE_TIMEOUT_S", 0.1)
+
+    async def tell(world):
+        host, port = world.url.removeprefix("ws://").removesuffix("/ocpp").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            b"GET /ocpp/GU-1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        await world.server.restart(Restart(code=1012))  # the raw client never echoes the close frame
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        assert world.server.central.sessions == {}
+        writer.close()
+
+    story(tell)

@@ -11,9 +11,10 @@ from csms.answers import HANDLERS
 from csms.central import Central
 from csms.ledger import Ledger
 from csms.registration import BootPolicy, BootRule
+from csms.rows import Frame
 from csms.session import Outcome, Session
 from csms.tags import TagBook
-from stations.wire.messages import OPERATIONS, Reset, TriggerMessage
+from stations.wire.messages import OPERATIONS, ChangeConfiguration, Reset, TriggerMessage
 from stations.wire.types import MessageTrigger, RegistrationStatus, ResetType
 
 BOOT = {"chargePointVendor": "Legrand", "chargePointModel": "059004"}
@@ -262,6 +263,20 @@ def test_a_bug_of_ours_is_an_internal_error_and_is_counted(play, monkeypatch, ca
 
     play(tell)
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_password_on_its_way_to_a_station_is_not_kept(play):
+    """C11, SEC-3: frames are recorded here, but for those with an AuthorizationKey."""
+
+    async def tell(stage):
+        change = ChangeConfiguration("AuthorizationKey", "s3cret-s3cret-s3cret")
+        stage.session.call("ChangeConfiguration", change, 5)
+        assert stage.wire.frames[0][3]["value"] == "s3cret-s3cret-s3cret"
+        kept = [row.frame for row in stage.central.ledger._gathering.rows[Frame]]
+        assert not any("s3cret" in frame for frame in kept)
+        assert len(kept) == 1
+
+    play(tell)
 
 
 def test_a_session_ends_with_a_code_or_a_cut(play):
