@@ -18,6 +18,8 @@ def _change(station: "Station", request: ChangeAvailability) -> ChangeAvailabili
     if not 0 <= request.connector_id < len(station.connectors):
         return ChangeAvailabilityConf(AvailabilityStatus.REJECTED)
     operative = request.type is AvailabilityType.OPERATIVE
+    if operative and request.connector_id in station.plan.product.local_connectors:
+        return ChangeAvailabilityConf(AvailabilityStatus.REJECTED)  # OCPP is off on this side (OCPPConf.xml)
     addressed = [station.connectors[request.connector_id]]
     if request.connector_id == 0 and operative:
         addressed = list(station.connectors)

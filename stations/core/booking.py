@@ -70,9 +70,19 @@ def _before_preparing(station: "Station", connector: "Connector") -> Statuses:
 
 
 def drop(station: "Station", connector: "Connector") -> None:
-    """RN-5: Faulted and Unavailable end the reservation of their connector."""
-    if station.reservations is not None and station.reservations.drop(connector.number) is not None:
+    """RN-5: Faulted and Unavailable end the reservation of their connector, and the last one connector 0's."""
+    reservations = station.reservations
+    if reservations is None:
+        return
+    ended = reservations.drop(connector.number) is not None
+    if not any(_may_serve(station, side) for side in station.connectors[1:] if side is not connector):
+        ended = reservations.drop(0) is not None or ended
+    if ended:
         _changed(station)
+
+
+def _may_serve(station: "Station", side: "Connector") -> bool:
+    return station.is_operative(side) and not side.faulted and not station.connectors[0].faulted
 
 
 def _changed(station: "Station") -> None:

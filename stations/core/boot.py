@@ -74,7 +74,6 @@ def _booted(
 
 
 def _registered(station: "Station", status: RegistrationStatus, interval_s: int) -> None:
-    station.attempts = 0  # WS-3: the back-off starts afresh
     if station.registration is not status:
         station.registration = status
         station.effects.append(RegistrationChanged(status))

@@ -141,6 +141,7 @@ def answered(station: "Station", frame: CallResult, data: bytes) -> None:
         return
     if ignored:
         station.find("RPC-11", f"{call.action}.conf has {', '.join(ignored)}", data)
+    station.attempts = 0  # WS-3: the back-off starts afresh
     end(station, _OK, confirmation, bytes_in=len(data))
 
 

@@ -59,17 +59,12 @@ def _composite(station: "Station", request: GetCompositeSchedule) -> GetComposit
     unknown = not 0 <= number < len(station.connectors)
     if unknown or (unit is not None and unit not in supply.rules(station).units):
         return GetCompositeScheduleConf(GetCompositeScheduleStatus.REJECTED)
-    sides = [
-        supply.side_of(station, connector)
-        for connector in station.connectors[1:]
-        if number in (0, connector.number) or connector.transaction is not None
-    ]
     now_unix = wall.unix_s(station)
     schedule = composite_schedule(
         supply.profiles(station),
         now_unix,
         request.duration,
-        sides,
+        supply.taking_part(station, number),
         supply.shared(station),
         connector=number,
         unit=unit,

@@ -135,6 +135,11 @@ class FirmwareUpdate:
         self._end()
         return [Release(), Notify(FirmwareStatus.INSTALLED)]
 
+    def reschedule(self, now: float, now_unix: float) -> None:
+        """The wall clock was set: retrieveDate is wall time, pauses between attempts are not (HB-4)."""
+        if self.stage is Stage.WAITING and not self._told:
+            self.due = now + max(0.0, self._retrieve_unix - now_unix)
+
     # ---- stages -------------------------------------------------------------------------------------
 
     def _download(self, now: float) -> Steps:

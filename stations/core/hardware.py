@@ -112,7 +112,7 @@ def _plug_out_ev(station: "Station", event: PlugOutEv) -> None:
     if connector.vehicle is None:
         return
     _vehicle_leaves(station, connector)
-    if not station.plan.product.detachable_cable and connector.transaction is None:
+    if not station.is_detachable(connector) and connector.transaction is None:
         connector.finishing = connector.scheduled = False
     if station.running:
         settle(station, connector)
@@ -126,7 +126,7 @@ def _vehicle_leaves(station: "Station", connector: Connector) -> None:
     vehicle.offer(station.now, 0.0)
     connector.register_wh += vehicle.reading(station.now).energy_wh
     connector.vehicle = None
-    connector.ev_out = station.plan.product.detachable_cable
+    connector.ev_out = station.is_detachable(connector)
     station.alarms.drop(Alarm.VEHICLE, connector.number)
     if running is None or not station.running:
         return

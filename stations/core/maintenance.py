@@ -12,6 +12,9 @@ from stations.core.diagnostics import DiagnosticsUpload
 from stations.core.dispatch import answers, ends, on, rings
 from stations.core.events import Outcome, TransferEnded, TransferWanted
 from stations.core.firmware import FirmwareUpdate, Stage
+from stations.core.key_rules import items
+from stations.core.keys import SUPPORTED_FILE_TRANSFER_PROTOCOLS
+from stations.core.transfers import UNREACHABLE, Transfers
 from stations.wire.messages import (
     Confirmation,
     DiagnosticsStatusNotification,
@@ -34,6 +37,14 @@ def _noted(
     """Nothing follows from the answer."""
 
 
+def _model(station: "Station", location: str) -> Transfers | None:
+    """UF-1, GD-1: a protocol that SupportedFileTransferProtocols does not list fails without being tried."""
+    protocol = location.partition(":")[0].upper()
+    if protocol in items(station.configuration[SUPPORTED_FILE_TRANSFER_PROTOCOLS]):
+        return station.transfer_model
+    return UNREACHABLE
+
+
 # ---- firmware -----------------------------------------------------------------------------------------
 
 
@@ -42,7 +53,7 @@ def _update_firmware(station: "Station", request: UpdateFirmware) -> UpdateFirmw
     """UF-1; UF-3: a waiting update is replaced, a busy one goes on."""
     if station.update is None or station.update.replaceable:
         station.update = FirmwareUpdate(
-            request, station.now, wall.unix_s(station), station.luck, station.transfer_model
+            request, station.now, wall.unix_s(station), station.luck, _model(station, request.location)
         )
         station.changed = True
         _arm_update(station)
@@ -71,6 +82,13 @@ def _firmware_step(station: "Station", _connector: int, at: float) -> None:
     else:
         steps = update.advance(station.now, busy=busy)
     _do(station, steps)
+
+
+def clock_stepped(station: "Station", update: FirmwareUpdate) -> None:
+    """HB-4: retrieveDate is wall time."""
+    update.reschedule(station.now, wall.unix_s(station))
+    if station.running:
+        _arm_update(station)
 
 
 def _do(station: "Station", steps: firmware.Steps) -> None:
@@ -125,7 +143,8 @@ def _get_diagnostics(station: "Station", request: GetDiagnostics) -> GetDiagnost
     if name is None:
         return GetDiagnosticsConf()
     if station.upload is None:
-        station.upload = DiagnosticsUpload(request, name, station.now, station.luck, station.transfer_model)
+        model = _model(station, request.location)
+        station.upload = DiagnosticsUpload(request, name, station.now, station.luck, model)
     else:
         station.upload.ask_again(request, name, station.now)
     _arm_upload(station)

@@ -83,9 +83,9 @@ def _remote_stop(station: "Station", request: RemoteStopTransaction) -> RemoteSt
 def _unlock(station: "Station", request: UnlockConnector) -> UnlockConnectorConf:
     """UC-1 … UC-3."""
     number = request.connector_id
-    if not 0 < number < len(station.connectors) or not station.plan.product.detachable_cable:
+    connector = station.connectors[number] if 0 < number < len(station.connectors) else None
+    if connector is None or not station.is_detachable(connector):
         return UnlockConnectorConf(UnlockStatus.NOT_SUPPORTED)  # UC-2: a transaction goes on
-    connector = station.connectors[number]
     transaction.stop(station, connector, Reason.UNLOCK_COMMAND, keep_locked=True)
     if connector.lock_failing:
         connector.error_code = ChargePointErrorCode.CONNECTOR_LOCK_FAILURE

@@ -242,7 +242,13 @@ class Station:
 
     def is_operative(self, connector: Connector) -> bool:
         """CA-7: the side's own flag and the station's; UF-2: no new user during an installation."""
-        return connector.operative and self.connectors[0].operative and not self.held
+        closed = self.held or connector.number in self.plan.product.local_connectors
+        return connector.operative and self.connectors[0].operative and not closed
+
+    def is_detachable(self, connector: Connector) -> bool:
+        """Whether the side's cable comes off; OCPPConf.xml can make a side act as if it did not (UC-2)."""
+        product = self.plan.product
+        return product.detachable_cable and connector.number not in product.attached_connectors
 
     def is_charging(self) -> bool:
         """Whether any transaction runs."""
@@ -263,8 +269,12 @@ class Station:
         """Let a connector follow its facts."""
         settle(self, connector)
 
-    def clock_stepped(self) -> None:
-        """HB-4: what follows the wall clock is looked at again."""
+    def clock_stepped(self, step_s: float) -> None:
+        """HB-4: what follows the wall clock is looked at again; what counts elapsed time is not moved."""
+        if self.profiles is not None:
+            self.profiles.clock_stepped(step_s)
+        if self.update is not None:
+            maintenance.clock_stepped(self, self.update)
         if self.running:
             booking.arm(self)
             meter.arm_clock(self)

@@ -3,6 +3,7 @@
 Called after every fact that can change a limit; the vehicle learns of a new offer at once (SC-12, SC-13).
 """
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from stations.core import wall
@@ -39,7 +40,7 @@ def hardware_a(station: "Station", connector: Connector) -> float:
     right = connector.number == 1
     installation = MAX_CURRENT_INSTALLATION_RIGHT if right else MAX_CURRENT_INSTALLATION_LEFT
     limit_a = min(station.plan.product.max_current_a, configuration[installation])
-    if station.plan.product.detachable_cable:
+    if station.is_detachable(connector):
         limit_a = min(limit_a, configuration[MAX_CURRENT_CABLE_RIGHT if right else MAX_CURRENT_CABLE_LEFT])
     return float(limit_a)
 
@@ -62,10 +63,26 @@ def apply(station: "Station") -> None:
     if not active:
         station.alarms.drop(Alarm.LIMIT)
         return
+    active.sort(key=_started_at)  # SC-10: where there is not enough for all, the first keeps it
     sides = [side_of(station, connector) for connector in active]
     for connector, limit_a in zip(active, _limits_a(station, sides), strict=True):
         _offer(station, connector, offered_a(limit_a) if _may_draw(station, connector) else 0.0)
     _arm(station, sides)
+
+
+def taking_part(station: "Station", number: int) -> list[Side]:
+    """GC-4, GC-6: who shares the supply with connector `number` (0: all), first come first."""
+    sides = [
+        connector
+        for connector in station.connectors[1:]
+        if number in {0, connector.number} or connector.transaction is not None
+    ]
+    return [side_of(station, connector) for connector in sorted(sides, key=_started_at)]
+
+
+def _started_at(connector: Connector) -> float:
+    running = connector.transaction
+    return inf if running is None else running.started_at
 
 
 def _limits_a(station: "Station", sides: list[Side]) -> list[float]:
@@ -116,7 +133,13 @@ def _boundary(station: "Station", _connector: int, _at: float) -> None:
     apply(station)
 
 
-@changes(CHARGING_STATION_MAX_LIMIT)
+@changes(
+    CHARGING_STATION_MAX_LIMIT,
+    MAX_CURRENT_INSTALLATION_RIGHT,
+    MAX_CURRENT_INSTALLATION_LEFT,
+    MAX_CURRENT_CABLE_RIGHT,
+    MAX_CURRENT_CABLE_LEFT,
+)
 def _limit_changed(station: "Station") -> None:
     apply(station)
 

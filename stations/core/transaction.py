@@ -39,7 +39,7 @@ def start_if_ready(station: "Station", connector: Connector) -> None:
         return
     if connector.faulted or station.connectors[0].faulted or not station.is_operative(connector):
         return  # ST-9: no new transaction under a fault
-    if connector.lock_failing and station.plan.product.detachable_cable:
+    if connector.lock_failing and station.is_detachable(connector):
         connector.presented = None
         connector.error_code = ChargePointErrorCode.CONNECTOR_LOCK_FAILURE  # ST-12
         settle(station, connector)
@@ -69,7 +69,7 @@ def _start(station: "Station", connector: Connector) -> None:
     running.last_s = running.started_s
     connector.transaction = running
     connector.presented = None
-    connector.locked = station.plan.product.detachable_cable
+    connector.locked = station.is_detachable(connector)
     connector.handshake_until = station.now + HANDSHAKE_S
     station.alarms.drop(Alarm.CONNECTION, connector.number)
     meter.begin(station, connector, running)

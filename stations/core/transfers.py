@@ -30,6 +30,10 @@ class Transfers(Struct, frozen=True):
     upload: Odds = Odds(15.0)
 
 
+# A location that the station cannot reach at all: every attempt fails at once.
+UNREACHABLE: Final = Transfers(Odds(0.0, failures=1.0), Odds(0.0), Odds(0.0, failures=1.0))
+
+
 class Draw(NamedTuple):
     """One attempt: when it will be over, and how."""
 

@@ -31,8 +31,9 @@ def adjust(station: "Station", current_time: str) -> None:
     own = station.now + station.rtc_offset_s
     if abs(told - own) > WRONG_CLOCK_S:
         station.find("BOOT-3", f"currentTime is {told - own:+.0f} s off")
-    station.wall_offset_s = told - station.now
-    station.clock_stepped()
+    step_s = told - unix_s(station)
+    station.wall_offset_s += step_s
+    station.clock_stepped(step_s)
 
 
 def stamp(station: "Station", unix: float) -> str:
