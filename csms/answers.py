@@ -247,12 +247,19 @@ def _start_goes_wrong(exchange: Exchange, row: rows.Start, info: IdTagInfo) -> b
         return True
     doubled = misdeeds.strike(DoubledStart, row.station)
     if doubled is not None:
-        twin = msgspec.structs.replace(
-            row, transaction_id=session.central.ledger.new_transaction_id(), copy=1
-        )
-        session.central.ledger.append(twin)
-        _commit(exchange, doubled, row.transaction_id, f"recorded again as {twin.transaction_id}")
+        _record_twice(exchange, row, doubled)
     return False
+
+
+def _record_twice(exchange: Exchange, row: rows.Start, fault: DoubledStart) -> None:
+    ledger = exchange.session.central.ledger
+    twin = msgspec.structs.replace(row, transaction_id=ledger.new_transaction_id(), copy=1)
+
+    def committed(kept: int | None) -> None:
+        if kept == twin.transaction_id:  # a start sent again has its twin already
+            _commit(exchange, fault, row.transaction_id, f"recorded again as {twin.transaction_id}")
+
+    ledger.append_awaited(twin, committed)
 
 
 def _told(exchange: Exchange, info: IdTagInfo, transaction_id: int) -> Payload | Raw:

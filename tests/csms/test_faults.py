@@ -175,7 +175,9 @@ def test_doubled_start_is_there_twice(story):
     async def tell(world):
         station = await world.station()
         started = await station.start()
+        assert await station.start() == started  # sent again: neither a third row nor a second misdeed
         await station.stop(started["transactionId"])
+        assert len(await world.rows("SELECT 1 FROM misdeeds")) == 1
         found = await world.rows(
             "SELECT transaction_id, stopped IS NULL FROM transactions ORDER BY stopped DESC"
         )

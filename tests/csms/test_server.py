@@ -6,6 +6,7 @@ import socket as sockets
 import ssl
 from base64 import b64encode
 
+import aiohttp
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -369,5 +370,22 @@ def test_a_newcomer_that_ignores_the_end_is_cut(story, monkeypatch):
             await reader.read()
         assert world.server.central.sessions == {}
         writer.close()
+
+    story(tell)
+
+
+def test_the_end_does_not_wait_for_a_command_that_nobody_answers(story):
+    async def tell(world):
+        await world.station()
+        order = {"stations": "*", "action": "ClearCache", "timeout_s": 3600}
+        with contextlib.suppress(aiohttp.ClientError):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(unanswered(world, order))
+                await world.until(lambda: list(world.server.commands.jobs()))
+                await world.server.stop()
+
+    async def unanswered(world, order):
+        with contextlib.suppress(aiohttp.ClientError):
+            await world.http.post(f"{world.api_url}/commands", json=order, headers={"X-CSMS-Request": "1"})
 
     story(tell)
