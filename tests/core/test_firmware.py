@@ -84,6 +84,18 @@ def test_it_waits_for_running_transactions():
     assert drive(machine) == [Restart("V02.00.00")]
 
 
+def test_a_step_of_the_clock_moves_the_retrieve_date_and_no_pause():
+    """HB-4, UF-1."""
+    machine = update(in_s=3600)
+    machine.reschedule(NOW + 10, UNIX + 3010)
+    assert machine.due == NOW + 600
+    retrying = update(Transfers(download=Odds(0.0, failures=1.0)), retries=1, interval=77)
+    retrying.advance(NOW, busy=False)
+    retrying.advance(NOW, busy=False)
+    retrying.reschedule(NOW, UNIX + 9999)
+    assert retrying.due == NOW + 77
+
+
 def test_a_download_that_never_works_is_retried_and_then_reported_once():
     """UF-1, FW-1 (TC_044_2): retries after the first attempt, retryInterval apart."""
     machine = update(Transfers(download=Odds(10.0, 0.0, failures=1.0)), retries=2, interval=30)
