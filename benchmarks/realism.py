@@ -5,8 +5,8 @@
 Reference figures are in `realism_reference.json` (aggregates with their attribution). Kolmogorov-Smirnov
 distances are taken at the reference's percentiles, so they may be 0.01 low. With `--rows` a folder of
 measured sessions, NAME.csv with columns plug_in_local, dwell_h, kwh, a boosted classifier also tries to tell
-real from simulated (AUC; needs scikit-learn). The naive simulator draws hours, stays (0.5-12 h), energies (2-50 kWh)
-uniformly and charges at a constant 3.7, 7.4, 11 or 22 kW.
+real from simulated (AUC; needs scikit-learn). The naive simulator draws hours, stays (0.5-12 h), energies
+(2-50 kWh) uniformly and charges at a constant 3.7, 7.4, 11 or 22 kW.
 """
 
 import argparse
