@@ -31,9 +31,7 @@ from stations.errors import PlanError
 _log = logging.getLogger("csms.ledger")
 
 SCHEMA_VERSION: Final = 1
-COMMIT_PAUSE_S: Final = (
-    0.005  # rows gather this long before a commit: the price on a StartTransaction's answer
-)
+COMMIT_PAUSE_S: Final = 0.005  # from one commit to the next: rows gather under load, nobody waits without
 RETRY_PAUSE_S: Final = 0.25
 GIVE_UP_S: Final = 10.0  # disk full or locked for so long: the batch is dropped, counted and its callers told
 BEHIND_ROWS: Final = 5_000
@@ -192,12 +190,14 @@ class Ledger:
         self._lock.close()
 
     def _run(self) -> None:
+        earliest_s = 0.0
         while not self._closing:
             self._wanted.wait()
             if not self._closing:
-                time.sleep(COMMIT_PAUSE_S)
+                time.sleep(max(earliest_s - time.monotonic(), 0))
             self._wanted.clear()
             self._write_gathered()
+            earliest_s = time.monotonic() + COMMIT_PAUSE_S
         self._write_gathered()
         with suppress(sqlite3.Error):  # a reader may be in the way; the log stays beside the database then
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 import uvloop
 from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
 
 from csms.ledger import Ledger
 from csms.server import Server, Settings
@@ -96,7 +97,7 @@ class World:
         while True:
             try:
                 return await self.station(station)
-            except OSError:
+            except (OSError, WebSocketException):
                 await asyncio.sleep(0.02)
 
     async def until(self, condition):

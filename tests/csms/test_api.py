@@ -39,7 +39,7 @@ def test_a_group_is_chosen_by_glob_and_everyone_gets_a_result(story):
         deaf = await world.station("GU-deaf")
         await world.station("XX-1")
         serving = [asyncio.create_task(answer_commands(one, {"status": "Accepted"})) for one in willing]
-        order = {"stations": "GU-*", "action": "ClearCache", "timeout_s": 0.3}
+        order = {"stations": "GU-*", "action": "ClearCache", "timeout_s": 1.5}
         job = await world.api("POST", "/commands", order)
         assert job["stations"] == 4
         assert job["outcomes"] == {"ok": 3, "timeout": 1}
@@ -61,7 +61,7 @@ def test_commands_are_paced_and_can_be_watched(story):
         assert job["ended_s"] is None
         await world.until(lambda: world.server.commands.job(job["id"]).ended_s)
         job = await world.api("GET", f"/commands/{job['id']}")
-        assert job["ended_s"] - job["begun_s"] >= 0.29
+        assert job["ended_s"] - job["begun_s"] > 0.25
         assert len(job["results"]) == 4
         assert [one["id"] for one in (await world.api("GET", "/commands"))["commands"]] == [job["id"]]
         await world.api("GET", "/commands/99", status=404)

@@ -59,7 +59,7 @@ def test_dropped_answer_takes_effect_in_silence(story):
 
 
 def test_late_answer_comes_after_others(story):
-    fault = {"name": "late-answer", "actions": ["Heartbeat"], "delay_s": 0.2}
+    fault = {"name": "late-answer", "actions": ["Heartbeat"], "delay_s": 1}
 
     async def tell(world):
         station = await world.station()
@@ -238,7 +238,7 @@ def test_restart_happens_by_itself_and_again(story):
     async def tell(world):
         for _ in range(2):
             assert (await (await world.station_patiently()).closed())[0] == 1012
-        assert await world.rows("SELECT count(*) FROM misdeeds WHERE fault = 'restart'") == [(2,)]
+        assert len(await world.rows("SELECT 1 FROM misdeeds WHERE fault = 'restart'")) >= 2
 
     story(tell, **faulty(fault))
 

@@ -247,7 +247,7 @@ def test_a_restart_drops_everyone_stays_away_and_comes_back_on_the_same_port(sto
     async def tell(world):
         polite, station = await world.station("GU-1"), await world.station("GU-2")
         started = await station.start()
-        restart = asyncio.create_task(world.server.restart(Restart(down_s=0.3, code=1012)))
+        restart = asyncio.create_task(world.server.restart(Restart(down_s=1, code=1012)))
         assert (await polite.closed())[0] == 1012
         assert (await station.closed())[0] == 1012
         with pytest.raises(OSError, match=r"refused|Connect"):
@@ -343,8 +343,8 @@ def test_what_cannot_be_recorded_is_not_acknowledged(story, monkeypatch, action,
 
 def test_a_restart_while_it_is_down_changes_nothing(story):
     async def tell(world):
-        first = asyncio.create_task(world.server.restart(Restart(down_s=0.2)))
-        await asyncio.sleep(0.05)
+        first = asyncio.create_task(world.server.restart(Restart(down_s=1)))
+        await world.until(lambda: world.server.central.misdeeds.committed)
         await world.server.restart(Restart(down_s=5))
         await first
         await world.station()
