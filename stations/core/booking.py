@@ -70,7 +70,7 @@ def _before_preparing(station: "Station", connector: "Connector") -> Statuses:
 
 
 def drop(station: "Station", connector: "Connector") -> None:
-    """RN-5: Faulted and Unavailable end the reservation of their connector, and the last one connector 0's."""
+    """RN-5: Faulted and Unavailable end a side's reservation, and the last free side that of connector 0."""
     reservations = station.reservations
     if reservations is None:
         return
