@@ -66,11 +66,11 @@ class DiagnosticsUpload:
         "_luck",
         "_model",
         "_next",
-        "_request",
         "_retries_left",
         "_told",
         "due",
         "file_name",
+        "request",
         "stage",
     )
 
@@ -84,7 +84,7 @@ class DiagnosticsUpload:
         self._begin(request, name, now)
 
     def _begin(self, request: GetDiagnostics, name: str, now: float) -> None:
-        self._request = request
+        self.request = request
         self.file_name = name
         self.stage = Stage.WAITING
         self.due: float | None = now
@@ -123,7 +123,7 @@ class DiagnosticsUpload:
         self.stage, self._told = Stage.UPLOADING, True
         if self._model is None:
             self.due = None
-            return [*steps, Upload(self._request.location, self.file_name)]
+            return [*steps, Upload(self.request.location, self.file_name)]
         attempt = draw(self._model.upload, self._luck)
         self.due, self._fails = now + attempt.duration_s, not attempt.ok
         return steps
@@ -131,7 +131,7 @@ class DiagnosticsUpload:
     def _uploaded(self, now: float, *, ok: bool) -> Steps:
         if not ok and self._retries_left:
             self._retries_left -= 1
-            self.stage, self.due = Stage.WAITING, now + max(0, self._request.retry_interval or 0)
+            self.stage, self.due = Stage.WAITING, now + max(0, self.request.retry_interval or 0)
             return []
         self.stage, self.due, self._told = Stage.OVER, None, False
         if self._next is not None:

@@ -298,6 +298,7 @@ class TransferWanted(Effect):
     kind: str  # "diagnostics" or "firmware"
     location: str
     file_name: str = ""
+    data: bytes = b""  # the file to upload
 
 
 Effects: TypeAlias = list[Effect]

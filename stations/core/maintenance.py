@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING
 
-from stations.core import booking, calls, diagnostics, firmware, power, wall
+from stations.core import booking, calls, diagnostics, diagnostics_file, firmware, power, wall
 from stations.core.alarms import Alarm
 from stations.core.calls import Outgoing
 from stations.core.diagnostics import DiagnosticsUpload
@@ -173,9 +173,16 @@ def _report(station: "Station", steps: diagnostics.Steps) -> None:
             case diagnostics.Notify(status):
                 calls.place(station, DiagnosticsStatusNotification(status))
             case diagnostics.Upload(location, name):
-                station.effects.append(TransferWanted("diagnostics", location, name))
+                data = _diagnostics_file(station)
+                station.effects.append(TransferWanted("diagnostics", location, name, data))
     if station.upload is not None and station.upload.stage is diagnostics.Stage.OVER:
         station.upload = None
+
+
+def _diagnostics_file(station: "Station") -> bytes:
+    assert station.upload is not None  # it just asked for the transfer
+    span = diagnostics.window(station.upload.request, wall.unix_s(station))
+    return diagnostics_file.written(station, span)
 
 
 def diagnostics_status(station: "Station") -> DiagnosticsStatus:
