@@ -183,7 +183,7 @@ class Run:
         """How long a phase lasted in all; the whole run for None."""
         if phase is None:
             return self.duration_s
-        return sum(end - start for _, start, end in self._phase(phase)) / 1e6
+        return sum(end - start for _, start, end in self.phase_spans(phase)) / 1e6
 
     def and_phase(self, where: Where, phase: str | None) -> Where:
         """The filter, narrowed to the moments of a phase."""
@@ -191,7 +191,7 @@ class Run:
             return where
         field = pc.field("done")
         inside: Any = pc.scalar(False)
-        for _, start, end in self._phase(phase):
+        for _, start, end in self.phase_spans(phase):
             inside |= (field >= _moment(start)) & (field < _moment(end))
         if where is None:
             everything: pc.Expression = inside
@@ -211,7 +211,8 @@ class Run:
         """Whether the run counts, and if not why."""
         return self.judged()
 
-    def _phase(self, name: str) -> list[tuple[str, int, int]]:
+    def phase_spans(self, name: str) -> list[tuple[str, int, int]]:
+        """Every occurrence of a phase; PlanError when the run has none."""
         found = [phase for phase in self.phases if phase[0] == name]
         if not found:
             known = ", ".join(dict.fromkeys(name for name, _, _ in self.phases))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
+from results.analysis.trust import DEFAULT_LIMITS, Limits
 from results.exit_codes import MEANING, ExitCode, decisive
 from results.run import ABORTED
 
@@ -78,9 +79,9 @@ def decide(run: str, checks: Sequence[Check]) -> Verdict:
     return Verdict(run=run, exit_code=code, meaning=MEANING[code], checks=list(checks))
 
 
-def trust_checks(run: "Run", *, warn_only: bool = False) -> list[Check]:
+def trust_checks(run: "Run", limits: Limits = DEFAULT_LIMITS, *, warn_only: bool = False) -> list[Check]:
     """Whether the run counts at all: one check per reason against it, or a single one that passed."""
-    reasons = run.trust.reasons
+    reasons = run.judged(limits).reasons
     aborted = _aborted_checks(run)
     if not reasons or warn_only:
         note = "; ".join(reasons)
