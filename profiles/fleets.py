@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import gcd
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from msgspec import Struct, structs
@@ -23,6 +23,10 @@ from stations.core.plan import Personality, Plan, Product
 from stations.core.streams import stream
 from stations.errors import PlanError
 from stations.products import product
+
+if TYPE_CHECKING:
+    from stations.confplan import Template
+    from stations.ocppconf import Conf
 
 FOLDER: Final = Path(__file__).with_name("fleets")
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -95,6 +99,8 @@ class Fleet:
         self._sites = [self._site(n, group) for n, group in enumerate(file.groups)]
         self._products = [self._product(n, group) for n, group in enumerate(file.groups)]
         self._turn = _interleaved([group.count for group in file.groups])
+        self.warnings: list[str] = []
+        self._confs = [self._conf(n, group) for n, group in enumerate(file.groups)]
 
     @property
     def size(self) -> int:
@@ -154,11 +160,32 @@ class Fleet:
         except PlanError as error:
             raise PlanError(f"{self._where}, $.groups[{n}], {error}") from None
 
+    def _conf(self, n: int, group: Group) -> "Conf | None":
+        """The OCPPConf.xml that a group names, checked; what is odd about it goes into `warnings`."""
+        if group.ocppconf is None:
+            return None
+        from stations import ocppconf  # noqa: PLC0415 — lxml only where a fleet has such a file
+
+        try:
+            document = ocppconf.load(self.path.parent / group.ocppconf)
+            _template(document.conf, group, group.count)
+        except PlanError as error:
+            raise PlanError(f"{self._where}, $.groups[{n}].ocppconf: {error}") from None
+        self.warnings += document.warnings
+        return document.conf
+
     def _product(self, n: int, group: Group) -> Product:
         reference = product(group.product, f"{self._where}, $.groups[{n}].product")
         return structs.replace(
             reference, keys={**reference.keys, **_PLUG_AND_CHARGE[not group.badge], **group.keys}
         )
+
+
+def _template(conf: "Conf", group: Group, stations: int) -> "Template":
+    """The group's file for a deployment of that many stations; the fleet's own keys go before the file's."""
+    from stations.confplan import Template  # noqa: PLC0415 — lxml only where a fleet has such a file
+
+    return Template(conf, stations, group.keys)
 
 
 class _Common(Struct, frozen=True):
@@ -185,11 +212,17 @@ class Deployment:
         self._common = common
         self._base = common.url_base if common.url_base.endswith("/") else f"{common.url_base}/"
         self._visits: dict[int, Visits] = {}
+        self._templates = [
+            None if conf is None else _template(conf, group, count)
+            for conf, group in zip(fleet._confs, fleet.file.groups, strict=True)  # noqa: SLF001 — its other half
+        ]
         self._product = lru_cache(maxsize=512)(self._variant)
 
     def identity(self, index: int) -> str:
         """UID of station `index` (0 and up)."""
-        return self.fleet.file.identity.format(number=index + 1)
+        template = self._templates[self.fleet._turn.member(index)[0]]  # noqa: SLF001 — as above
+        uid = None if template is None else template.uid(index + 1)
+        return uid or self.fleet.file.identity.format(number=index + 1)
 
     def station(self, index: int) -> Deployed:
         """Station `index`, built alone."""
@@ -212,6 +245,9 @@ class Deployment:
             security_profile=common.security_profile,
             durable=common.durable,
         )
+        template = self._templates[which]
+        if template is not None:
+            plan = template.planned(index + 1, plan, server=common.url_base)
         standing = _Standing(self, which, rank, identity, variant)
         return Deployed(plan, People(standing, self.start_local_s), group.name, group.site, group.network)
 

@@ -5,6 +5,7 @@ UID and in addresses, and `{high}` and `{low}` (the number as two parts of an ad
 """
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import structs
@@ -40,24 +41,34 @@ def planned(conf: Conf, plan: Plan, *, server: str | None = None) -> Plan:
 class Template:
     """One file for a group of stations; those that differ in nothing else share one Product."""
 
-    __slots__ = ("_conf", "_products")
+    __slots__ = ("_conf", "_keys", "_products")
 
-    def __init__(self, conf: Conf, stations: int) -> None:
+    def __init__(self, conf: Conf, stations: int, keys: Mapping[str, str] | None = None) -> None:
+        """For station numbers 1 to `stations`; `keys` are presets that go before the file's."""
         first, last = numbered(conf, 1), numbered(conf, stations)
         if stations > 1 and conf.uid is not None and first.uid == last.uid:
             raise PlanError(f"UID {conf.uid}: {stations} stations would share it; mend: put {{n}} in it")
         self._conf = conf
+        self._keys = keys or {}
         self._products: dict[int, tuple[Product, Product]] = {}  # id of the base -> base (held), made
+
+    def uid(self, number: int) -> str | None:
+        """The identity of station `number`, None where the file leaves it open."""
+        return numbered(self._conf, number).uid
 
     def planned(self, number: int, plan: Plan, *, server: str | None = None) -> Plan:
         """The plan of station `number` (from 1)."""
         conf = numbered(self._conf, number)
         connection = _connection(conf, plan, server)
         if conf.ethernet is not self._conf.ethernet or conf.wifi is not self._conf.wifi:
-            return structs.replace(plan, product=_product(conf, plan.product), **connection)
+            return structs.replace(plan, product=self._made(conf, plan.product), **connection)
         if id(plan.product) not in self._products:
-            self._products[id(plan.product)] = plan.product, _product(conf, plan.product)
+            self._products[id(plan.product)] = plan.product, self._made(conf, plan.product)
         return structs.replace(plan, product=self._products[id(plan.product)][1], **connection)
+
+    def _made(self, conf: Conf, product: Product) -> Product:
+        made = _product(conf, product)
+        return structs.replace(made, keys={**made.keys, **self._keys}) if self._keys else made
 
 
 def numbered(conf: Conf, number: int) -> Conf:

@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "run": ("engine.cli.run", "put a fleet on a central system, with Locust"),
     "summary": ("engine.cli.analysis", "the table of a finished run, or of one that was killed"),
     "csms": ("engine.cli.csms", "the embedded central system by itself"),
+    "conf": ("engine.cli.conf", "make, check and show an OCPPConf.xml"),
     "station": ("engine.cli.station", "one station, driven by JSON lines on standard input"),
 }
 
