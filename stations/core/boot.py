@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from stations.core import calls, status, wall
+from stations.core import calls, flood, status, wall
 from stations.core.alarms import Alarm
 from stations.core.calls import Outgoing
 from stations.core.dispatch import changes, ends, rings
@@ -99,6 +99,7 @@ def _serve(station: "Station") -> None:
     for connector in station.connectors:
         status.report(station, connector)
     arm_heartbeat(station)
+    flood.arm(station)
 
 
 def _resume(station: "Station") -> None:
@@ -106,6 +107,7 @@ def _resume(station: "Station") -> None:
     for connector in station.connectors:
         status.report_if_news(station, connector)
     arm_heartbeat(station)
+    flood.arm(station)
 
 
 def _boot_after(station: "Station", wait_s: float) -> None:

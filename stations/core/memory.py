@@ -64,10 +64,10 @@ class Memory(Struct, omit_defaults=True):
     update: Any = None
 
 
-def snapshot(station: "Station") -> bytes:
-    """What must survive, as of the last event."""
+def snapshot(station: "Station", now: float) -> bytes:
+    """What must survive, as of `now`."""
     transactions: list[Transaction] = []
-    sides = [_side(station, connector, transactions) for connector in station.connectors]
+    sides = [_side(connector, transactions, now) for connector in station.connectors]
     memory = Memory(
         version=VERSION,
         active=station.active,
@@ -88,9 +88,9 @@ def snapshot(station: "Station") -> bytes:
     return msgspec.json.encode(memory)
 
 
-def _side(station: "Station", connector: "Connector", transactions: list[Transaction]) -> Side:
+def _side(connector: "Connector", transactions: list[Transaction], now: float) -> Side:
     return Side(
-        connector.energy_wh(station.now),
+        connector.energy_wh(now),
         connector.operative,
         connector.scheduled,
         _place(connector.transaction, transactions),

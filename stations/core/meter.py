@@ -28,6 +28,7 @@ from stations.core.keys import (
     Key,
 )
 from stations.core.plan import Personality
+from stations.core.product_faults import MESURAND
 from stations.core.transaction_record import Transaction
 from stations.core.vehicle import Reading
 from stations.wire.messages import MeterValue, SampledValue
@@ -125,6 +126,9 @@ _GREENUP_CONTEXTS: Final = {
     ReadingContext.TRANSACTION_BEGIN: ReadingContext.INTERRUPTION_BEGIN,
     ReadingContext.TRANSACTION_END: ReadingContext.INTERRUPTION_END,  # LG-4
 }
+_SENT: Final = frozenset(
+    {ReadingContext.SAMPLE_PERIODIC, ReadingContext.SAMPLE_CLOCK, ReadingContext.TRIGGER}
+)  # contexts of MeterValues
 _PHASED: Final = frozenset({Measurand.CURRENT_IMPORT, Measurand.VOLTAGE})  # what the meter has per phase
 _LINES: Final = (Phase.L1, Phase.L2, Phase.L3)
 _NEUTRAL: Final = (Phase.L1_N, Phase.L2_N, Phase.L3_N)
@@ -142,8 +146,10 @@ class Template(Struct, frozen=True):
 
 
 @lru_cache(maxsize=1024)
-def template(wanted: str, context: ReadingContext, phases: int, personality: Personality) -> Template | None:
-    """The template of a measurand list, None for an empty list."""
+def template(
+    wanted: str, context: ReadingContext, phases: int, personality: Personality, *, misspelt: bool = False
+) -> Template | None:
+    """The template of a measurand list, None for an empty list; `misspelt` is LG-2's product fault."""
     sampled: list[SampledValue] = []
     columns: list[tuple[Column, int]] = []
     for item in items(wanted):
@@ -154,6 +160,8 @@ def template(wanted: str, context: ReadingContext, phases: int, personality: Per
     if not sampled:
         return None
     text = msgspec.json.encode(MeterValue(timestamp="%s", sampled_value=sampled)).decode()
+    if misspelt:
+        text = text.replace('"measurand"', '"mesurand"')
     return Template(text, tuple(columns))
 
 
@@ -208,7 +216,10 @@ def _sight(station: "Station", connector: Connector, since_wh: float) -> Sight:
 
 def _template(station: "Station", key: Key[str], context: ReadingContext) -> Template | None:
     product = station.plan.product
-    return template(station.configuration[key], context, product.phases, product.personality)
+    wanted = station.configuration[key]
+    if product.faults and context in _SENT and MESURAND in product.faults:
+        return template(wanted, context, product.phases, product.personality, misspelt=True)
+    return template(wanted, context, product.phases, product.personality)
 
 
 def power_w(connector: Connector, now: float) -> float:

@@ -12,6 +12,7 @@ from stations.core.connector import Connector, settle
 from stations.core.dispatch import answers, on, rings
 from stations.core.events import Outcome, PowerOff, PowerOn, Reboot, RegistrationChanged
 from stations.core.keys import CONF_BASIC_TIME
+from stations.core.product_faults import CLOCK_OFF_MAX_S, NO_RECONNECT, WRONG_CLOCK
 from stations.wire.messages import Reset, ResetConf
 from stations.wire.types import ChargePointStatus, Reason, ResetStatus, ResetType
 
@@ -27,6 +28,8 @@ def _power_on(station: "Station", event: PowerOn) -> None:
         return
     station.powered = True
     station.wall_offset_s = station.rtc_offset_s = event.wall_offset_s
+    if WRONG_CLOCK in station.plan.product.faults:
+        station.wall_offset_s += station.luck.uniform(-CLOCK_OFF_MAX_S, CLOCK_OFF_MAX_S)
     for connector in station.connectors[1:]:
         _stop_cut_off(station, connector)
     start(station)
@@ -56,9 +59,10 @@ def start(station: "Station") -> None:
     meter.arm_clock(station)
     if station.update is not None:
         station.resume_update()
+    lost = station.accepted_before and NO_RECONNECT in station.plan.product.faults
     if station.link_up:
         boot.connected(station)
-    elif station.active:
+    elif station.active and not lost:
         link.connect(station)
 
 

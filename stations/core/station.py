@@ -29,6 +29,7 @@ from stations.core import (  # noqa: F401 — importing them fills the dispatch 
     calls,
     charging_profiles,
     configure,
+    flood,
     hardware,
     link,
     locallist,
@@ -36,6 +37,7 @@ from stations.core import (  # noqa: F401 — importing them fills the dispatch 
     memory,
     meter,
     power,
+    product_faults,
     reader,
     remote,
     status,
@@ -115,6 +117,8 @@ class Station:
 
     def __init__(self, plan: Plan, seed: int) -> None:
         product = plan.product
+        if product.faults:
+            product_faults.check(product)
         self.plan = plan
         self.configuration = Configuration(product)
         self.alarms = Alarms()
@@ -194,9 +198,9 @@ class Station:
             effects.insert(0, Persist())  # before anything is sent that the store must not forget
         return effects
 
-    def snapshot(self) -> bytes:
-        """The non-volatile memory as of the last event."""
-        return memory.snapshot(self)
+    def snapshot(self, now: float | None = None) -> bytes:
+        """The non-volatile memory as of `now`, which is the last event's moment if not given."""
+        return memory.snapshot(self, self.now if now is None else now)
 
     def restore(self, data: bytes) -> None:
         """Take back what `snapshot` gave, before PowerOn; PlanError for anything else."""

@@ -1,6 +1,6 @@
 """StatusNotification: what a side shows, what the central system has been told of it, and when (ST-*)."""
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from stations.core import calls, wall
 from stations.core.alarms import Alarm
@@ -9,6 +9,7 @@ from stations.core.dispatch import ends, rings
 from stations.core.events import Outcome, StatusChanged
 from stations.core.keys import MINIMUM_STATUS_DURATION
 from stations.core.plan import Personality
+from stations.core.product_faults import ERROR_CODE_ERROR
 from stations.wire.messages import Confirmation, StatusNotification
 from stations.wire.types import Action, ChargePointErrorCode, ChargePointStatus
 
@@ -102,11 +103,14 @@ def report(station: "Station", connector: "Connector", *, triggered: bool = Fals
 def place(station: "Station", connector: "Connector", shown: Shown, *, triggered: bool = False) -> None:
     """A StatusNotification as this product writes it (ST-1)."""
     vendor_error_code = connector.vendor_error_code or None
+    error_code = shown.error_code
+    if shown.status is ChargePointStatus.FAULTED and ERROR_CODE_ERROR in station.plan.product.faults:
+        error_code = cast("ChargePointErrorCode", "Error")  # LG-5
     if station.plan.product.personality is Personality.GREENUP:
         info = EV_SIDE if shown.ev_out else NO_FAILURE if shown.error_code is _NO_ERROR else None
         request = StatusNotification(
             connector_id=connector.number,
-            error_code=shown.error_code,
+            error_code=error_code,
             info=info,
             status=shown.status,
             vendor_id=station.plan.product.vendor,
@@ -115,7 +119,7 @@ def place(station: "Station", connector: "Connector", shown: Shown, *, triggered
     else:
         request = StatusNotification(
             connector_id=connector.number,
-            error_code=shown.error_code,
+            error_code=error_code,
             info=EV_SIDE if shown.ev_out else None,
             status=shown.status,
             timestamp=wall.stamp(station, wall.unix_s(station)),

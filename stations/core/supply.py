@@ -23,6 +23,7 @@ from stations.core.keys import (
     MAX_CURRENT_INSTALLATION_RIGHT,
 )
 from stations.core.limits import offered_a, shares_a
+from stations.core.product_faults import STUCK_A, STUCK_AT_16_A
 from stations.core.smartcharging import ChargingProfiles, Rules, Running, Side, Supply
 from stations.wire.messages import ChargingProfile
 from stations.wire.types import ChargingRateUnitType
@@ -65,7 +66,10 @@ def apply(station: "Station") -> None:
         return
     active.sort(key=_started_at)  # SC-10: where there is not enough for all, the first keeps it
     sides = [side_of(station, connector) for connector in active]
-    for connector, limit_a in zip(active, _limits_a(station, sides), strict=True):
+    limits_a = _limits_a(station, sides)
+    if STUCK_AT_16_A in station.plan.product.faults:
+        limits_a = [min(side.hardware_a, STUCK_A) for side in sides]
+    for connector, limit_a in zip(active, limits_a, strict=True):
         _offer(station, connector, offered_a(limit_a) if _may_draw(station, connector) else 0.0)
     _arm(station, sides)
 

@@ -16,6 +16,7 @@ from stations.core.keys import (
     STOP_TRANSACTION_ON_INVALID_ID,
 )
 from stations.core.plan import Personality
+from stations.core.product_faults import DUPLICATE_START
 from stations.core.transaction_record import UNKNOWN_ID, Transaction
 from stations.wire.messages import (
     Confirmation,
@@ -101,6 +102,8 @@ def _queue_start(station: "Station", running: Transaction) -> None:
         timestamp=wall.stamp(station, running.started_s),
     )
     _queue(station, request, running)
+    if DUPLICATE_START in station.plan.product.faults:
+        _queue(station, request, running)
     backlog.journal(station, running, "started")
 
 

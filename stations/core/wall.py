@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from stations.core.plan import Personality, Product
+from stations.core.product_faults import WRONG_CLOCK
 from stations.wire.types import format_datetime, parse_datetime
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def unix_s(station: "Station", at: float | None = None) -> float:
 def adjust(station: "Station", current_time: str) -> None:
     """BOOT-3, HB-4: set the clock from a confirmation's currentTime."""
     told = parse_datetime(current_time)
-    if abs(told - unix_s(station)) < STEP_S:
+    if abs(told - unix_s(station)) < STEP_S or WRONG_CLOCK in station.plan.product.faults:
         return
     own = station.now + station.rtc_offset_s
     if abs(told - own) > WRONG_CLOCK_S:

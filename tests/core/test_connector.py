@@ -26,9 +26,17 @@ from tests.support.vehicle import SteadyCar
 SPEC = Personality.SPEC
 
 # Section 4.9 of the specification, row by row: from, then each label with its target's column.
-COLUMNS = (
-    "Available Preparing Charging SuspendedEV SuspendedEVSE Finishing Reserved Unavailable Faulted".split()
-)
+COLUMNS = [
+    "Available",
+    "Preparing",
+    "Charging",
+    "SuspendedEV",
+    "SuspendedEVSE",
+    "Finishing",
+    "Reserved",
+    "Unavailable",
+    "Faulted",
+]
 ROWS = {
     "Available": "A2 A3 A4 A5 A7 A8 A9",
     "Preparing": "B1 B3 B4 B5 B6 B9",

@@ -1,5 +1,7 @@
 """The link machine: connecting, giving up, trying again."""
 
+import itertools
+
 import pytest
 
 from stations.core.events import (
@@ -91,7 +93,7 @@ def test_refused_connections_are_retried_for_ever_with_growing_jittered_pauses()
         station.accept_links = False
         station.power().run(3600)
         moments = dials(station)
-        pauses = [b - a for a, b in zip(moments, moments[1:], strict=False)]
+        pauses = [b - a for a, b in itertools.pairwise(moments)]
         for attempt, pause in enumerate(pauses):
             growth = min(2.0**attempt, 10.0)
             assert BASE_S * growth - 1e-6 <= pause <= min(BASE_S * growth * 2, BASE_S * 10) + 1e-9

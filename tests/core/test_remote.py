@@ -317,9 +317,10 @@ def test_what_the_station_knows_better_is_told_as_it_is():
     """CC-6: identity, address, and the plugged cable."""
     station = bench()
     names = ["UID", "URI", "MaxCurrentCableRight"]
-    read = lambda: [
-        one["value"] for one in station.command("GetConfiguration", key=names)["configurationKey"]
-    ]  # noqa: E731
+
+    def read():
+        return [one["value"] for one in station.command("GetConfiguration", key=names)["configurationKey"]]
+
     assert read() == ["GU-000001", "ws://localhost:9000/ocpp", "0"]
     station.plug()
     assert read()[2] == "32"

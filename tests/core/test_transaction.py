@@ -178,7 +178,16 @@ def test_stop_transaction_is_written_as_the_guide_prints_it():
         (lambda b: b.feed(PlugOutEv(1)), "EVDisconnected", False),
         (lambda b: (b.power(on=False), b.power()), "PowerLoss", False),
     ],
-    ids="Local Remote UnlockCommand SoftReset HardReset Reboot EVDisconnected PowerLoss".split(),
+    ids=[
+        "Local",
+        "Remote",
+        "UnlockCommand",
+        "SoftReset",
+        "HardReset",
+        "Reboot",
+        "EVDisconnected",
+        "PowerLoss",
+    ],
 )
 def test_the_reason_says_who_ended_it(end, reason, has_tag):
     """TX-5, TX-6: idTag only where one was presented."""
