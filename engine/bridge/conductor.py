@@ -49,7 +49,7 @@ class Conductor:
         self.finished: run_folders.RunFolder | None = None  # the latest one
         self.codes: set[ExitCode] = set()  # of the latest one
         self.interrupted = False
-        self._begun, self._sealed = Event(), Event()  # cleared while a beginning or an end is under way
+        self._begun, self._sealed = Event(), Event()  # cleared while a test begins; until it is sealed
         self._begun.set()
         self._sealed.set()
         self._dead_since: dict[str, float] = {}
@@ -68,12 +68,17 @@ class Conductor:
 
     def on_test_start(self, **_event: Any) -> None:
         """A new run folder for each test; when it cannot begin, nothing does."""
+        if not self._sealed.is_set():  # the page lets one start a test while the last one still ends
+            self._sealed.wait()
+            self._environment.stats.clear_all()
         self.codes = set()
         self.interrupted = False
         self._begun.clear()
+        self._sealed.clear()
         try:
             self.trial = trial = self._begin(self.settings())
         except PlanError as mistake:
+            self._sealed.set()
             self.refuse(mistake)
             raise StopTest(str(mistake)) from None
         finally:
@@ -266,7 +271,6 @@ class Conductor:
         if trial is None:
             self._sealed.wait()  # somebody else is at it: Locust calls itself stopped before it is
             return
-        self._sealed.clear()
         try:
             self._seal(trial)
         finally:

@@ -12,7 +12,16 @@ from typing import Any
 from locust.dispatch import UsersDispatcher
 
 
-class SeededDispatcher(UsersDispatcher):
+class TellingDispatcher(UsersDispatcher):
+    """Locust's own, for the only process: it tells the spawn rate."""
+
+    @property
+    def spawn_rate(self) -> float:
+        """Stations per second, all workers together; 0 before the first dispatch."""
+        return float(self._spawn_rate)
+
+
+class SeededDispatcher(TellingDispatcher):
     """A dispatcher that starts from the users that are running, not from none."""
 
     def __init__(self, worker_nodes: list[Any], user_classes: list[Any]) -> None:
@@ -21,11 +30,6 @@ class SeededDispatcher(UsersDispatcher):
         super().__init__(worker_nodes, user_classes)
         self._absent: dict[str, dict[str, int]] = {}  # last known counts of workers that went missing
         self._seed({node.id: node.user_classes_count for node in worker_nodes})
-
-    @property
-    def spawn_rate(self) -> float:
-        """Stations per second, all workers together; 0 before the first dispatch."""
-        return float(self._spawn_rate)
 
     def add_worker(self, worker_node: Any) -> None:
         """A worker joins with nothing, returns with what it had, or is announced twice."""

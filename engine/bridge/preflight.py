@@ -19,13 +19,20 @@ from stations.errors import PlanError
 PROBE_TIMEOUT_S: Final = 5.0
 
 
-def install(parser: Any) -> None:
-    """Check the first command line this parser reads; Locust reads it again for each page of its web form."""
+def install(parser: Any, *, for_page: bool) -> None:
+    """Check the command line as it is read.
+
+    Locust makes a parser and reads the line again for each page it serves (`for_page`): what was fine at the
+    start is not checked again, and the page must not show the secret as a field's default (C11).
+    """
     parse = parser.parse_args
+    parser.prog = "locust"
 
     def parse_args(*args: Any, **options: Any) -> Any:
-        parser.parse_args = parse
         parsed = parse(*args, **options)
+        if for_page:
+            parsed.basic_auth_key = ""
+            return parsed
         try:
             check(parsed)
         except PlanError as mistake:

@@ -17,7 +17,7 @@ from locust.runners import WorkerRunner
 
 from engine.bridge import form, mends, options, preflight
 from engine.bridge.conductor import Conductor
-from engine.bridge.dispatch import SeededDispatcher
+from engine.bridge.dispatch import SeededDispatcher, TellingDispatcher
 from engine.bridge.messages import NOTICES
 from engine.bridge.progress import Progress
 from engine.bridge.user import StationUser
@@ -27,6 +27,8 @@ from results.exit_codes import ExitCode, decisive
 __all__ = ["StationUser", "install"]
 
 log = logging.getLogger(NOTICES)
+
+_running: Final = Event()  # set when Locust has made its runner, after its command line was read
 
 MASTER_SILENT_S: Final = 10.0
 SUMMARY_TIMEOUT_S: Final = 300.0
@@ -42,11 +44,12 @@ def install() -> None:
 
 def _on_command_line(parser: Any, **_event: Any) -> None:
     options.add_arguments(parser)
-    preflight.install(parser)
+    preflight.install(parser, for_page=_running.is_set())
 
 
 def _on_init(environment: Any, runner: Any, web_ui: Any, **_event: Any) -> None:
-    environment.dispatcher_class = SeededDispatcher
+    _running.set()
+    environment.dispatcher_class = SeededDispatcher if hasattr(runner, "clients") else TellingDispatcher
     mends.interrupt_without_traceback()
     if isinstance(runner, WorkerRunner):
         _join_worker(environment, runner)

@@ -1,5 +1,7 @@
 """The master's leases: no two workers ever run the same station (C5)."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +52,7 @@ def test_what_a_worker_does_not_hold_it_cannot_give_back():
 def test_ranges_say_the_same_as_their_indices(wanted):
     ranges = ranges_of(wanted)
     assert indices(ranges) == sorted(wanted)
-    assert all(one[1] < other[0] for one, other in zip(ranges, ranges[1:], strict=False))
+    assert all(one[1] < other[0] for one, other in pairwise(ranges))
 
 
 def test_an_overlap_is_our_bug():

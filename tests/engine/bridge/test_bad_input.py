@@ -1,0 +1,87 @@
+"""Whatever is wrong with a run is said in one line, exit code 2, before anything starts (C10)."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.locust
+
+STEADY = Path(__file__).parents[3] / "locustfiles" / "steady.py"
+
+BROKEN_TOML = "[[groups]\nname = 1\n"
+
+
+def refused(folder, *arguments):
+    """The line that a whole Locust program says; nothing else may have happened."""
+    done = subprocess.run(
+        [sys.executable, "-m", "locust", "-f", str(STEADY), "--headless", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert not list(folder.glob("runs/*"))
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--csms-url", "http://127.0.0.1:9000/ocpp"], "the scheme must be ws:// or wss://"),
+        (["--csms-url", "ws://127.0.0.1:99999/ocpp"], "a port from 0 to 65535"),
+        (["--csms-url", "ws://no-such-host.invalid/ocpp"], "cannot be reached"),
+        (["--fleet", "nowhere"], "fleet nowhere: there is no such fleet"),
+        (["--fleet", "missing.toml"], "missing.toml"),
+        (["--fleet", "broken.toml"], "broken.toml"),
+        (["--personality", "martian"], "invalid choice: 'martian'"),
+        (["--seed", "-1"], "--seed -1: must be 0 or more"),
+        (["-u", "-3"], "-u -3: the number of stations must be 0 or more"),
+        (["-u", "10000000"], "hard limit"),
+        (["--time-scale", "-2"], "--time-scale -2"),
+        (["--duration", "soon"], "--duration soon: not a time span"),
+        (["--duration", "5s", "-t", "5s"], "both end the test"),
+        (["--source-address", "203.0.113.7"], "is it an address of this machine?"),
+        (["--tls-ca", "nothing.pem"], "nothing.pem: no such file"),
+        (["--client-cert", "a.pem"], "give both or neither"),
+        (["--runs", "file/inside"], "cannot write there"),
+        (["--csms-ur"], "expected one argument"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_line(tmp_path, monkeypatch, capsys, arguments, words):
+    from locust.argument_parser import get_parser
+
+    import engine.bridge  # noqa: F401 — teaches Locust's parser our arguments
+
+    monkeypatch.chdir(tmp_path)
+    Path("broken.toml").write_text(BROKEN_TOML)
+    Path("file").write_text("a file, not a folder")
+    with pytest.raises(SystemExit) as ended:
+        get_parser().parse_args(["--headless", *arguments])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("locust: error: ")
+    assert words in said
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_an_unreachable_csms_is_noticed_before_the_processes_fork(tmp_path, port):
+    said = refused(tmp_path, "--csms-url", f"ws://127.0.0.1:{port}/ocpp", "--processes", 2)
+    assert "cannot be reached (Connection refused); is it running?" in said
+
+
+def test_a_taken_control_port_is_named(tmp_path, taken_port):
+    said = refused(tmp_path, "--processes", 2, "--master-bind-port", taken_port, "--master-port", taken_port)
+    assert f"--master-bind-port {taken_port}: Address already in use" in said
+
+
+def test_a_secret_is_not_repeated(tmp_path, port):
+    said = refused(tmp_path, "--csms-url", f"ws://127.0.0.1:{port}/", "--basic-auth-key", "hush-hush")
+    assert "hush-hush" not in said
