@@ -121,13 +121,13 @@ class Inspector:
         elif isinstance(event, LinkUp):
             view.linked = True
         elif isinstance(event, LinkDown | LinkRefused):
-            self._unlinked(view)
+            self._unlinked(view, now)
         elif isinstance(event, PowerOn) and not view.powered:
             view.powered, view.may_boot = True, True
             view.registration = ""
         elif isinstance(event, PowerOff):
             view.powered, view.registration = False, ""
-            self._unlinked(view)
+            self._unlinked(view, now)
         elif isinstance(event, Reboot):
             view.may_boot = True
 
@@ -217,16 +217,21 @@ class Inspector:
         else:
             head.not_before = now + view.setting("TransactionMessageRetryInterval", 10) * head.transmissions
 
-    def _unlinked(self, view):
+    def _unlinked(self, view, now):
+        head = view.head
+        if view.call is not None and head is not None and view.call.payload == head.payload:
+            if now - view.call.at >= self._timeout_s(view.call.action) - EPSILON_S:
+                self._head_failed(view, now)
+            else:
+                head.transmissions -= 1  # a lost socket costs no attempt
+        if view.call is not None:
+            view.delivered.clear()  # a status that waited behind it counts as told and lost, rightly or not
         view.linked, view.call = False, None
         view.ids.clear()
         view.commands.clear()
         view.triggered.clear()
         view.shown.clear()
         view.boot_not_before = 0.0
-        if view.head is not None:  # a lost socket costs no attempt
-            view.head.transmissions -= view.head.transmissions > 0
-            view.head.not_before = 0.0
 
     # ---- what the station says
 
@@ -355,7 +360,7 @@ class Inspector:
             return
         problems = self._problems(action, frame[2], confirmation=True)
         self.expect(view, not problems, "RPC-9", f"{action}: {problems}")
-        accepted = frame[2].get("status") == "Accepted"
+        accepted = frame[2].get("status", "Accepted") == "Accepted"
         if accepted and action in _CONSEQUENCES:
             _CONSEQUENCES[action](view, payload)
 
@@ -422,7 +427,7 @@ def _trigger(view, payload):
     view.triggered[payload.get("requestedMessage")] += 1 + view.connectors
 
 
-def _reset(view, payload):
+def _restart(view, payload):
     view.may_boot = True
 
 
@@ -430,4 +435,9 @@ def _changed(view, payload):
     view.settings[payload["key"]] = payload["value"]
 
 
-_CONSEQUENCES = {"TriggerMessage": _trigger, "Reset": _reset, "ChangeConfiguration": _changed}
+_CONSEQUENCES = {
+    "TriggerMessage": _trigger,
+    "Reset": _restart,
+    "UpdateFirmware": _restart,
+    "ChangeConfiguration": _changed,
+}
