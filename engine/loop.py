@@ -43,7 +43,8 @@ IDLE_TICK_S: Final = 0.02  # when no deadline is near; commands wait this long a
 WHEEL_S: Final = 0.001
 BATCH_S: Final = 0.1
 HEALTH_S: Final = 1.0
-TURN_S: Final = 0.003  # of work between two looks at the sockets
+TURN_S: Final = 0.003  # of deadlines between two looks at the sockets
+CHANGES_S: Final = 0.001  # of stops, and of starts, in the same turn
 LOOK_EVERY_S: Final = 5.0  # each station's power and backlog
 CATCH_UP_S: Final = 0.1  # of missed starts after a stall; the rest is not made up for in a burst
 STOP_MARGIN_S: Final = 1.0
@@ -201,15 +202,16 @@ class Loop:
             self._loop.call_later(self._asked_s, self._tick)
 
     def _work(self) -> None:
-        """One turn: deadlines first, then stops, then starts; sockets get their turn in between."""
-        until = monotonic() + TURN_S
+        """One turn of each kind of work; sockets get theirs in between."""
+        # Shares of their own: stations can be stopped however many deadlines are late.
         self._working = False
-        while self._due:
+        until = monotonic() + TURN_S
+        while self._due and monotonic() < until:
             self._due.popleft().on_deadline()
-            if monotonic() >= until:
-                break
+        until = monotonic() + CHANGES_S
         while self._leaving and monotonic() < until:
             self._leaving.popleft().retire(self._patience())
+        until = monotonic() + CHANGES_S
         while self._starts and self._credit >= 1.0 and monotonic() < until:
             self._begin(self._starts.popleft())
         if self._due or self._leaving:

@@ -206,6 +206,8 @@ class Unit:
 
     def look(self) -> None:
         """Refresh the gauges that cost something: once in a while, not at each event."""
+        if self.stage is Stage.ENDED:
+            return
         tally, station = self._edge.tally, self.station
         tally.backlog += station.backlog - self._backlog
         self._backlog = station.backlog
