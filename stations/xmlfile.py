@@ -5,7 +5,6 @@ well-formed document without DTD has its tags in document order.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Final, NoReturn
 
 from lxml import etree
@@ -40,15 +39,13 @@ class XmlFile:
         """The encoding the document declares, or UTF-8."""
         return self.tree.docinfo.encoding or "UTF-8"
 
-    def elements(self) -> Iterator[etree._Element]:
-        """All elements in document order, comments and processing instructions left out."""
-        return self.tree.iter("*")
-
     def place(self, index: int) -> str:
         """`FILE, line L, column C` of the element number `index` in document order."""
         if self._places is None:
             text = self._text()
             self._places = [_place(text, found.start()) for found in _MARKUP.finditer(text) if found[1]]
+        if index >= len(self._places):  # an encoding that Python cannot read: no better place than the file
+            return f"{self.where}, line 1, column 1"
         line, column = self._places[index]
         return f"{self.where}, line {line}, column {column}"
 

@@ -166,9 +166,15 @@ def test_stations_of_a_template_differ_and_share_what_is_the_same():
     assert [plan.identity for plan in plans] == ["P-00001", "P-00002", "P-00003"]
     assert plans[2].url == "ws://h/o/P-00003"
     assert plans[0].product is plans[1].product is plans[2].product
+    assert template.uid(2) == "P-00002"
     other = template.planned(1, Plan("A", "ws://h/A", ONE))
     assert other.product.model == "059004"
     assert template.planned(2, PLAN, server="ws://mine").url == "ws://mine/P-00002"
+
+
+def test_the_group_s_own_keys_go_before_the_file_s():
+    template = Template(TEMPLATE, 2, {"HeartbeatInterval": "77"})
+    assert template.planned(1, PLAN).product.keys == {"HeartbeatInterval": "77"}
 
 
 def test_patterned_addresses_make_products_of_their_own():

@@ -192,6 +192,15 @@ def test_the_place_is_right_in_every_encoding_and_line_end():
     )
 
 
+def test_an_encoding_that_only_the_parser_knows_still_has_places():
+    text = "<?xml version='1.0' encoding='UCS-4'?><OCPPConf><Foo/></OCPPConf>"
+    document = ocppconf.read(text.encode("utf-32-be"), "site.xml")
+    assert document.conf == Conf()
+    assert document.warnings[0].startswith("site.xml, line 1, column ")
+    document._file._places = []
+    assert document._file.place(0) == "site.xml, line 1, column 1"
+
+
 BILLION = (
     '<!DOCTYPE OCPPConf [<!ENTITY a "ha">'
     + "".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(9))
