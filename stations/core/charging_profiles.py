@@ -56,6 +56,8 @@ def _clear_profile(station: "Station", request: ClearChargingProfile) -> ClearCh
 def _composite(station: "Station", request: GetCompositeSchedule) -> GetCompositeScheduleConf:
     """GC-1 … GC-7."""
     number, unit = request.connector_id, request.charging_rate_unit
+    if request.duration < 0:
+        raise Refused(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "a negative duration")  # RPC-9
     unknown = not 0 <= number < len(station.connectors)
     if unknown or (unit is not None and unit not in supply.rules(station).units):
         return GetCompositeScheduleConf(GetCompositeScheduleStatus.REJECTED)

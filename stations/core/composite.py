@@ -11,7 +11,7 @@ from stations.wire.types import ChargingRateUnitType
 
 # A century of a daily profile has more boundaries than anybody wants to wait for: the walk ends here and the
 # last period stands for the rest, as it does when ChargingScheduleMaxPeriods is reached (GC-7).
-_MAX_STEPS: Final = 5_000
+_MAX_STEPS: Final = 1_000
 
 
 def composite_schedule(

@@ -338,6 +338,8 @@ def test_unknown_connectors_and_units_have_no_schedule():
         }
     answer = station.command("GetCompositeSchedule", connectorId=1, duration=60, chargingRateUnit="V")
     assert answer == "PropertyConstraintViolation"
+    answer = station.command("GetCompositeSchedule", connectorId=1, duration=-1)
+    assert answer == "PropertyConstraintViolation"
 
 
 def test_the_schedule_has_no_more_periods_than_the_key_says():
