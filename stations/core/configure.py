@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from stations.core import link
 from stations.core.dispatch import CHANGES, answers, on
 from stations.core.events import SetKey
 from stations.core.keys import (
@@ -9,6 +10,7 @@ from stations.core.keys import (
     KEYS,
     MAX_CURRENT_CABLE_LEFT,
     MAX_CURRENT_CABLE_RIGHT,
+    SECURITY_PROFILE,
     UID,
     URI,
     Key,
@@ -34,6 +36,8 @@ def _change(station: "Station", request: ChangeConfiguration) -> ChangeConfigura
     key = station.configuration.known(request.key)
     if key is None:
         return ChangeConfigurationConf(ConfigurationStatus.NOT_SUPPORTED)
+    if key is SECURITY_PROFILE and not link.raises_profile(station, request.value):
+        return ChangeConfigurationConf(ConfigurationStatus.REJECTED)
     status = station.configuration.change(key, request.value)
     if status is ConfigurationStatus.ACCEPTED:
         _take_effect(station, key)
@@ -87,6 +91,8 @@ def _text(station: "Station", key: Key[Any]) -> str:
         return station.plan.identity
     if key is URI and text == URI.default:
         return station.plan.url.rpartition("/")[0]
+    if key is SECURITY_PROFILE:
+        return str(link.profile(station))
     if key in _CABLES and not _plugged(station, _CABLES[key]):
         return "0"
     return text

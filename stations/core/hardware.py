@@ -93,8 +93,9 @@ def _plug_out(station: "Station", event: PlugOut) -> None:
     connector = station.side(event.connector)
     if connector.vehicle is not None:
         _vehicle_leaves(station, connector)
-    if connector.transaction is not None or (connector.locked and connector.ev_out):
-        return  # still held: the same tag or UnlockConnector releases it
+    held = connector.transaction is not None or (connector.locked and connector.ev_out)
+    if held and station.running:
+        return  # the same tag or UnlockConnector releases it; without power the lock holds nothing
     connector.ev_out = connector.finishing = connector.scheduled = False
     if station.running:
         _forget_waiting_tag(connector)

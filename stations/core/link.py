@@ -20,8 +20,14 @@ from stations.core.events import (
     Outcome,
     Ping,
 )
-from stations.core.keys import AUTHORIZATION_KEY, SERVER_RECONNECTION_TIME, UID, URI, WEB_SOCKET_PING_INTERVAL
-from stations.core.plan import Personality
+from stations.core.keys import (
+    AUTHORIZATION_KEY,
+    SECURITY_PROFILE,
+    SERVER_RECONNECTION_TIME,
+    UID,
+    URI,
+    WEB_SOCKET_PING_INTERVAL,
+)
 
 if TYPE_CHECKING:
     from stations.core.station import Station
@@ -29,6 +35,9 @@ if TYPE_CHECKING:
 SUBPROTOCOL: Final = "ocpp1.6"
 BACK_OFF_CAP: Final = 10.0  # WS-3: the pause grows to this many times its base
 PONG_TIME_OUT_S: Final = 10.0
+TLS_PROFILE: Final = 2  # from here on wss (SEC-2)
+CERTIFICATE_PROFILE: Final = 3
+_UNSET: Final = frozenset({"", UID.default, URI.default})
 
 
 class LinkState(StrEnum):
@@ -51,28 +60,49 @@ def _url(station: "Station") -> str:
     """WS-1: the plan's URL as it stands, unless UID or URI were configured; then URI + "/" + UID."""
     plan, configuration = station.plan, station.configuration
     uri, uid = configuration[URI], configuration[UID]
-    if uri in {"", URI.default} and uid in {"", UID.default}:
-        return plan.url
-    head, _, _last = plan.url.rpartition("/")
-    base = head if uri in {"", URI.default} else uri
-    identity = plan.identity if uid in {"", UID.default} else uid
-    return connection_url(base, identity)
+    url = plan.url
+    if uri not in _UNSET or uid not in _UNSET:
+        base = url.rpartition("/")[0] if uri in _UNSET else uri
+        url = connection_url(base, identity(station))
+    return url.replace("ws://", "wss://", 1) if profile(station) >= TLS_PROFILE else url
+
+
+def identity(station: "Station") -> str:
+    """The UID in force."""
+    uid = station.configuration[UID]
+    return station.plan.identity if uid in _UNSET else uid
+
+
+def profile(station: "Station") -> int:
+    """The security profile in force: the plan's, or a higher one set since (SEC-2)."""
+    return max(station.plan.security_profile, station.configuration[SECURITY_PROFILE])
+
+
+def raises_profile(station: "Station", text: str) -> bool:
+    """SEC-2: upwards only, and only with the key that the new profile needs; no certificate can be had."""
+    wanted = int(text) if text.isascii() and text.isdigit() else 0
+    allowed = profile(station) < wanted < CERTIFICATE_PROFILE and _key(station) is not None
+    if allowed:
+        station.fallback = profile(station)
+    return allowed
+
+
+def _key(station: "Station") -> str | None:
+    return station.configuration[AUTHORIZATION_KEY] or station.plan.basic_auth_key
 
 
 def _authorization(station: "Station") -> str | None:
-    """SEC-1: HTTP Basic with the bytes of the key: hexadecimal if it reads so, else its characters."""
-    plan, configuration = station.plan, station.configuration
-    key = plan.basic_auth_key
-    if configuration.personality is Personality.SPEC and configuration[AUTHORIZATION_KEY]:
-        key = configuration[AUTHORIZATION_KEY]
-    if key is None:
+    """SEC-1, SEC-2: HTTP Basic with the key's bytes; none in profile 3, nor in 0 unless the plan says so."""
+    key = _key(station)
+    level = profile(station)
+    unused = level == 0 and station.plan.basic_auth_key is None
+    if key is None or unused or level == CERTIFICATE_PROFILE:
         return None
-    uid = configuration[UID]
-    identity = plan.identity if uid in {"", UID.default} else uid
-    return "Basic " + b64encode(identity.encode() + b":" + _key_bytes(key)).decode()
+    return "Basic " + b64encode(identity(station).encode() + b":" + _key_bytes(key)).decode()
 
 
 def _key_bytes(key: str) -> bytes:
+    """Hexadecimal if it reads so (32 to 40 digits), else its characters."""
     hexadecimal = set(key) <= set("0123456789abcdefABCDEF")
     if hexadecimal and 32 <= len(key) <= 40 and len(key) % 2 == 0:
         return bytes.fromhex(key)
@@ -90,6 +120,7 @@ def _up(station: "Station", event: LinkUp) -> None:
             _wait(station)
             return
     station.set_link(LinkState.UP)
+    station.fallback = None
     station.online_at = station.line_free_at = station.heard_at = station.now
     station.silent_calls = 0
     station.received_id = ""
@@ -100,6 +131,9 @@ def _up(station: "Station", event: LinkUp) -> None:
 @on(LinkRefused)
 def _refused(station: "Station", event: LinkRefused) -> None:
     if station.link is LinkState.CONNECTING:
+        if station.fallback is not None:  # SEC-2, A05: the new profile does not work
+            station.configuration.put(SECURITY_PROFILE, station.fallback)
+            station.fallback = None
         if event.failure is LinkFailure.SUBPROTOCOL:
             station.find("WS-2", event.detail or "no subprotocol selected")
         _wait(station)
@@ -184,6 +218,17 @@ def _ping(station: "Station", _connector: int, at: float) -> None:
 @changes(AUTHORIZATION_KEY)
 def _new_key(station: "Station") -> None:
     """SEC-3: Accepted, then disconnect and reconnect with the new key; the queue is kept."""
+    if _authorization(station) is not None:
+        _leave_soon(station)
+
+
+@changes(SECURITY_PROFILE)
+def _new_profile(station: "Station") -> None:
+    """SEC-2: Accepted, then disconnect and reconnect under the new profile."""
+    _leave_soon(station)
+
+
+def _leave_soon(station: "Station") -> None:
     station.alarms.set(Alarm.LEAVE, station.now)  # an alarm, so that the answer gets out first
 
 

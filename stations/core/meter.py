@@ -286,26 +286,32 @@ def _queue(station: "Station", connector: Connector, running: Transaction | None
 @changes(CLOCK_ALIGNED_DATA_INTERVAL)
 def arm_clock(station: "Station") -> None:
     """MV-2: the next multiple of the interval since midnight UTC."""
+    _arm_clock_after(station, wall.unix_s(station))
+
+
+def _arm_clock_after(station: "Station", unix_s: float) -> None:
     interval_s = station.configuration[CLOCK_ALIGNED_DATA_INTERVAL]
     if interval_s <= 0:
         station.alarms.drop(Alarm.CLOCK_ALIGNED)
         return
-    since_midnight_s = wall.unix_s(station) % 86_400
+    since_midnight_s = unix_s % 86_400
     wait_s = min(interval_s - since_midnight_s % interval_s, 86_400 - since_midnight_s)
-    station.alarms.set(Alarm.CLOCK_ALIGNED, station.now + max(wait_s, 0.001))
+    at = unix_s + wait_s - station.wall_offset_s
+    station.alarms.set(Alarm.CLOCK_ALIGNED, max(at, station.now))
 
 
 @rings(Alarm.CLOCK_ALIGNED)
 def _aligned(station: "Station", _connector: int, at: float) -> None:
     station.due = at
+    unix_s = float(round(wall.unix_s(station, at)))  # the moment itself; a float may miss it by a little
     for connector in station.connectors[1:]:
-        _align(station, connector, wall.unix_s(station, at))
-    arm_clock(station)
+        _align(station, connector, unix_s)
+    _arm_clock_after(station, unix_s)
 
 
 def _align(station: "Station", connector: Connector, unix_s: float) -> None:
     running = connector.transaction
-    timestamp = wall.stamp(station, round(unix_s))
+    timestamp = wall.stamp(station, unix_s)
     since_wh = connector.aligned_wh if running is None else running.aligned_wh
     sight = _sight(station, connector, since_wh)
     connector.aligned_wh = sight.register_wh

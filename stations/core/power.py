@@ -41,7 +41,7 @@ def _stop_cut_off(station: "Station", connector: Connector) -> None:
     if running is None:
         return
     connector.transaction = None
-    connector.finishing = True
+    connector.finishing = connector.plugged
     connector.locked = False
     running.meter_stop_wh, running.stopped_s = running.last_wh, running.last_s
     data, running.data = running.data, None

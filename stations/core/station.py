@@ -82,6 +82,7 @@ class Station:
         "connectors",
         "due",
         "effects",
+        "fallback",
         "firmware",
         "heard_at",
         "held",
@@ -150,6 +151,7 @@ class Station:
         self.link = LinkState.OFF
         self.link_up = False
         self.attempts = 0
+        self.fallback: int | None = None  # security profile to return to if the new one fails (SEC-2)
         self.rtc_offset_s = self.wall_offset_s = 0.0
         # registration and calls
         self.registration: RegistrationStatus | str = ""

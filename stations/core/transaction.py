@@ -38,6 +38,8 @@ def start_if_ready(station: "Station", connector: Connector) -> None:
     presented = connector.presented
     if presented is None or not presented.granted or connector.vehicle is None or connector.transaction:
         return
+    if station.resetting is not None:
+        return  # RE-1: what waits now is forgotten by the restart
     if connector.faulted or station.connectors[0].faulted or not station.is_operative(connector):
         return  # ST-9: no new transaction under a fault
     if connector.lock_failing and station.is_detachable(connector):

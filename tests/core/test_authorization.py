@@ -32,7 +32,7 @@ def offline(station):
 
 
 def test_nothing_flows_before_authorization():
-    """AUTH-1."""
+    """AUTH-1, LG-6: Authorize exists, though the French guide omits it."""
     station = bench()
     station.answer["Authorize"] = SILENT
     station.plug().swipe().run(15)

@@ -256,7 +256,10 @@ def test_facts_about_a_link_that_is_no_more_are_ignored(stale):
 
 def test_a_new_authorization_key_reconnects_with_it_and_keeps_the_queue():
     """SEC-3: Accepted first, then the connection is left; greenup does not know the key (SEC-4)."""
-    station = bench(personality=Personality.SPEC)
+    product = Product("X", 1, personality=Personality.SPEC)
+    plan = Plan("A", "ws://host/A", product, basic_auth_key="0" * 40, security_profile=1)
+    station = Bench(Station(plan, 1)).power()
+    before = station.dialled[0][1].authorization
     station.answer["StartTransaction"] = SILENT
     station.plug().swipe()
     assert (
@@ -269,6 +272,7 @@ def test_a_new_authorization_key_reconnects_with_it_and_keeps_the_queue():
     assert station.station.backlog == 1
     station.run(BASE_S * 2)
     assert station.dialled[-1][1].authorization.startswith("Basic ")
+    assert station.dialled[-1][1].authorization != before
     assert len(station.sent("StartTransaction")) == 2
     refused = bench().command("ChangeConfiguration", key="AuthorizationKey", value="0" * 32)
     assert refused["status"] == "NotSupported"
@@ -278,3 +282,35 @@ def test_the_wall_clock_starts_with_the_mains():
     station = bench(personality=Personality.SPEC)
     assert station.sent("StatusNotification")[0].payload["timestamp"] == "2023-11-14T22:13:20.000Z"
     assert EPOCH == 1_700_000_000
+
+
+def test_the_security_profile_goes_up_only_and_falls_back_when_it_fails():
+    """SEC-2: never downgraded over OCPP; refused without a key; wss from profile 2 on."""
+    plan = Plan("A", "ws://host/A", Product("X", 1, personality=Personality.SPEC))
+    station = Bench(Station(plan, 1)).power()
+
+    def change(key, value):
+        return station.command("ChangeConfiguration", key=key, value=value)["status"]
+
+    assert change("SecurityProfile", "2") == "Rejected"
+    assert change("AuthorizationKey", "0" * 32) == "Accepted"
+    station.run(100)
+    assert len(station.dialled) == 1  # profile 0 sends no key, so nothing changes yet
+    assert [change("SecurityProfile", value) for value in ("0", "3", "9", "x")] == ["Rejected"] * 4
+    assert change("SecurityProfile", "1") == "Accepted"
+    station.run(100)
+    assert station.dialled[-1][1].authorization.startswith("Basic ")
+    assert change("SecurityProfile", "1") == "Rejected"
+    station.accept_links = False
+    assert change("SecurityProfile", "2") == "Accepted"
+    station.run(BASE_S * 2)
+    assert station.dialled[-1][1].url == "wss://host/A"
+    station.mend().run(600)
+    assert station.dialled[-1][1] == OpenLink("ws://host/A", station.dialled[1][1].authorization)
+    assert station.station.online
+
+
+def test_a_client_certificate_needs_no_password():
+    """SEC-2: profile 3 sends no Basic authorization."""
+    plan = Plan("A", "wss://host/A", Product("X", 1), basic_auth_key="0" * 40, security_profile=3)
+    assert Bench(Station(plan, 1)).power().dialled[0][1] == OpenLink("wss://host/A", None)
