@@ -1,8 +1,14 @@
 """Charging profiles as a station obeys them (SC-*, CP-*, GC-*), down to the current the vehicle draws."""
 
-import pytest
+from copy import deepcopy
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stations.core import supply
 from stations.core.events import SetKey
+from stations.core.limits import offered_a
 from stations.core.plan import Personality
 from stations.wire.types import parse_datetime
 from tests.support.bench import EPOCH, bench
@@ -360,3 +366,77 @@ def test_a_relative_station_profile_keeps_counting_when_the_clock_is_set():
     assert amps(station) == 10
     station.run(20)
     assert amps(station) == 20
+
+
+# ---- any life -----------------------------------------------------------------------------------------
+
+PURPOSES = st.sampled_from(["ChargePointMaxProfile", "TxDefaultProfile", "TxProfile"])
+
+
+@st.composite
+def orders(draw):
+    """One thing that happens: a profile comes, profiles go, a car comes or goes, time passes."""
+    what = draw(st.sampled_from(["put", "put", "put", "clear", "toggle", "toggle", "step", "limit"]))
+    if what == "put":
+        kind = draw(st.sampled_from(["Relative", "Absolute", "Recurring"]))
+        starts = [0, *sorted(draw(st.sets(st.integers(1, 900), max_size=3)))]
+        unit = draw(st.sampled_from("AW"))
+        scale = 1 if unit == "A" else 690
+        more = {} if kind == "Relative" else {"startSchedule": draw(st.integers(-90_000, 900))}
+        if kind == "Recurring":
+            more["recurrencyKind"] = draw(st.sampled_from(["Daily", "Weekly"]))
+        if draw(st.booleans()):
+            more["duration"] = draw(st.integers(0, 1200))
+        if draw(st.booleans()):
+            more["validTo"] = draw(st.integers(0, 2000))
+        made = profile(
+            draw(PURPOSES),
+            {start: draw(st.integers(0, 40)) * scale for start in starts},
+            number=draw(st.integers(1, 5)),
+            level=draw(st.integers(0, 2)),
+            kind=kind,
+            unit=unit,
+            **more,
+        )
+        return what, (draw(st.integers(0, 2)), made)
+    return what, draw(st.integers(1, 2) if what == "toggle" else st.integers(0, 40))
+
+
+def carry_out(station, what, value):
+    if what == "put":
+        connector, made = value
+        for holder, key in ((made["chargingSchedule"], "startSchedule"), (made, "validTo")):
+            if key in holder:
+                holder[key] = station.time(holder[key])
+        put(station, connector, made)
+    elif what == "clear":
+        station.command("ClearChargingProfile", stackLevel=value % 3)
+    elif what == "limit":
+        station.command("ChangeConfiguration", key="chargingStationMaxLimit", value=str(value))
+    elif what == "step":
+        station.answer["Heartbeat"] = lambda _action, _payload: {"currentTime": station.time(value * 60)}
+        station.command("TriggerMessage", requestedMessage="Heartbeat")
+    elif station.station.connectors[value].transaction is None:
+        charging(station, value)
+    else:
+        station.swipe(f"TAG{value}", value).unplug(value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(orders(), st.sampled_from([0.0, 0.3, 7.0, 61.5, 400.0, 90_000.0])), max_size=14))
+def test_what_is_offered_is_always_what_the_profiles_say(life):
+    """SC-10, SC-12, SC-13, HB-4: at every moment, whatever came before, with one alarm for all boundaries."""
+    station = bench(personality=SPEC, connectors=2, keys={"MeterValueSampleInterval": "0"})
+    for (what, value), pause in life:
+        carry_out(station, what, deepcopy(value))
+        station.run(pause)
+        core = station.station
+        active = [side for side in core.connectors[1:] if side.transaction is not None]
+        active.sort(key=lambda side: side.transaction.started_at)
+        offers = {side.number: side.vehicle._limit_a for side in active}
+        sides = [supply.side_of(core, side) for side in active]
+        now_unix = core.now + core.wall_offset_s
+        limits = supply.profiles(core).limits_a(now_unix, sides, supply.shared(core))
+        for side, limit in zip(active, limits, strict=True):
+            assert offers[side.number] == pytest.approx(offered_a(limit))
+        assert sum(offers.values()) <= supply.shared(core).station_a + 1e-9
