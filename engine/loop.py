@@ -35,6 +35,7 @@ from profiles.fleets import Deployed
 from results.recorder import Recorder
 from stations.core.events import Event, TransferEnded, TransferWanted
 from stations.core.station import Station
+from stations.errors import PlanError
 
 # A wake-up from sleep costs 25-60 us, more than a round trip: deadlines are served in groups. Half a tick, on
 # average, counts as our own lag.
@@ -222,9 +223,7 @@ class Loop:
 
     def _take(self, command: Command) -> None:
         if isinstance(command, Happen):
-            unit = self._units.get(command.station)
-            if unit is not None:
-                unit.happen(command.event)
+            self._happen(command)
         elif isinstance(command, Deploy):
             self._deploy(command)
         elif isinstance(command, Retire):
@@ -234,6 +233,14 @@ class Loop:
             self._stop_by = monotonic() + command.timeout_s
             for index in [*self._waiting, *self._units]:
                 self._retire(index)
+
+    def _happen(self, command: Happen) -> None:
+        unit = self._units.get(command.station)
+        if unit is not None:
+            try:
+                unit.happen(command.event)
+            except PlanError as mistake:  # whoever posted it should have known
+                self._bugs.append(f"station {command.station}: {mistake}")
 
     def _deploy(self, command: Deploy) -> None:
         if self._stop_by < FOREVER:

@@ -20,6 +20,7 @@ from stations.core import events as ev
 
 if TYPE_CHECKING:
     from stations.core.station import Station
+from stations.errors import PlanError
 
 FOREVER: Final = float("inf")
 DOWN: Final = "down"
@@ -158,6 +159,9 @@ class Unit:
             self._perform(self.station.on_event(event, now, due), now)
             while self._later:
                 self._perform(self.station.on_event(self._later.pop(0), now), now)
+        except PlanError:  # the event cannot be: an unknown key, a side the product lacks; nothing changed
+            self._busy = False
+            raise
         except Exception as error:  # noqa: BLE001 — any escape is our bug (C10): retired and reported
             self._bug(error)
             return

@@ -1,0 +1,252 @@
+"""One station in real time, driven by commands (`engine.commands`): the third edge beside loop and virtual.
+
+What happens is said as it happens, one JSON object a line, each with `event`:
+frame (direction, message), link (state, detail, code), registration, status, transaction, finding, transfer.
+A command that cannot be is answered by {"error": "..."} and changes nothing.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from engine import commands, transfer
+from engine.clock import Clock, monotonic
+from engine.dial import Dial, DialSettings
+from engine.facts import Tally
+from engine.journal import Journal
+from engine.link import Link
+from engine.store import FolderStore, MemoryStore, Store
+from engine.unit import Unit
+from profiles.cars import Car, Wish
+from profiles.supply import Supply
+from profiles.vehicles import single
+from stations.core import events as ev
+from stations.core.station import Station
+from stations.errors import PlanError
+
+if TYPE_CHECKING:
+    from stations.core.plan import Plan
+    from stations.core.vehicle import Vehicle
+
+Say = Callable[[dict[str, Any]], None]
+
+SEED: Final = 1
+# Asks for energy within 3 s: one phase, 32 A, for as long as it is plugged in.
+PATIENT_CAR: Final = Wish(current_a=32.0, wake_s=1.5, lag_s=0.5, grip=1.0)
+
+
+class Told(Journal):
+    """Facts are said, not recorded. Calls and commands are told by their frames."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def call(self, *_fact: object) -> None:
+        """Nothing to add."""
+
+    def command(self, *_fact: object) -> None:
+        """Nothing to add."""
+
+    def accepted(self, *_fact: object) -> None:
+        """The registration says it."""
+
+    def transaction(self, station: int, effect: ev.TransactionChanged, now: float) -> None:
+        """A transaction changed."""
+        del station, now
+        self._say({"event": "transaction", **msgspec.structs.asdict(effect)})
+
+    def opened(self, *_fact: object) -> None:
+        """The WebSocket is open."""
+        self._say({"event": "link", "state": "open"})
+
+    def refused(self, station: int, now: float, since: float, failure: ev.LinkFailure, detail: str) -> None:
+        """An attempt failed."""
+        del station, now, since
+        self._say({"event": "link", "state": "refused", "failure": failure.value, "detail": detail})
+
+    def ended(self, station: int, now: float, since: float, code: int | None, reason: str) -> None:
+        """The WebSocket is gone."""
+        del station, now, since
+        self._say({"event": "link", "state": "down", "code": code, "detail": reason})
+
+    def finding(self, station: int, effect: ev.Finding, now: float) -> None:
+        """The central system broke a rule."""
+        del station, now
+        self._say({"event": "finding", "rule": effect.rule, "detail": effect.detail})
+
+
+class ShownUnit(Unit):
+    """A unit that says which frames pass and what the live views of a fleet would only count."""
+
+    __slots__ = ("say",)
+    say: Say
+
+    def _perform(self, effects: Iterable[ev.Effect], now: float) -> None:
+        effects = list(effects)
+        for effect in effects:
+            if isinstance(effect, ev.StatusChanged):
+                self.say({"event": "status", **msgspec.structs.asdict(effect)})
+            elif isinstance(effect, ev.RegistrationChanged):
+                self.say({"event": "registration", "status": effect.status})
+            elif isinstance(effect, ev.Send):
+                self.say(_frame("out", effect.data))
+        super()._perform(effects, now)
+
+    def received(self, data: bytes) -> None:
+        """One text message."""
+        self.say(_frame("in", data))
+        super().received(data)
+
+
+def _frame(direction: str, data: bytes) -> dict[str, Any]:
+    try:
+        message: Any = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        message = data.decode("utf-8", "replace")
+    return {"event": "frame", "direction": direction, "message": message}
+
+
+class Control:
+    """The station on the desk. Implements `engine.edge.Edge` for its one unit; all in one asyncio loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, say: Say) -> None:
+        self.clock = Clock()
+        self.journal: Journal = Told(say)
+        self.tally = Tally()
+        self._loop = loop
+        self._say = say
+        self._dial = Dial(loop, DialSettings())
+        self._unit: ShownUnit | None = None
+        self._plan: Plan | None = None
+        self._stores: dict[str | None, Store] = {}
+        self._store: Store = MemoryStore()
+        self._plugged: dict[int, Vehicle] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._moves: set[asyncio.Task[None]] = set()
+        self.ended = asyncio.Event()
+
+    def command(self, line: bytes) -> None:
+        """One line of input; never waits for OCPP traffic."""
+        try:
+            command = commands.read(line)
+            self._check(command)
+            self._obey(command)
+        except (msgspec.DecodeError, PlanError) as mistake:
+            self._say({"error": str(mistake)})
+
+    def _check(self, command: commands.Command) -> None:
+        powered = self._unit is not None
+        if isinstance(command, commands.PowerOn) and powered:
+            raise PlanError("the station is on already; power_off first")
+        if isinstance(command, commands.PowerOn | commands.Exit):
+            return
+        if self._plan is None or (
+            not powered and not isinstance(command, commands.PlugIn | commands.PlugOut)
+        ):
+            raise PlanError("the station is off; power_on first")
+        last = self._plan.product.connectors
+        whole = isinstance(command, commands.Fault | commands.ClearFault)
+        for number in commands.connector_of(command):
+            if not (0 if whole else 1) <= number <= last:
+                raise PlanError(f"connector {number}: this station has {last}")
+
+    def _obey(self, command: commands.Command) -> None:
+        match command:
+            case commands.PowerOn():
+                self._power_on(command.spec)
+            case commands.PowerOff():
+                self._power_off()
+            case commands.Exit():
+                self.ended.set()
+            case commands.PlugIn():
+                self._plug_in(command)
+            case _:
+                if isinstance(command, commands.PlugOut | commands.PlugOutEv):
+                    self._plugged.pop(command.connector, None)
+                self._happen(commands.event_of(command))
+
+    def _happen(self, event: ev.Event) -> None:
+        if self._unit is not None:
+            self._unit.happen(event)
+
+    def _power_on(self, spec: commands.Spec) -> None:
+        plan = spec.plan()
+        store = self._stores.setdefault(spec.state_dir, _store(spec.state_dir))
+        station = Station(plan, SEED)
+        memory = store.load()
+        if memory is not None:
+            station.restore(memory)
+        self._plan, self._store = plan, store
+        self._unit = unit = ShownUnit(0, station, None, plan.product.connectors, self)
+        unit.say = self._say
+        for connector, vehicle in self._plugged.items():
+            unit.happen(ev.PlugIn(connector, vehicle))
+        unit.power_on()
+
+    def _power_off(self) -> None:
+        unit, self._unit = self._unit, None
+        if unit is not None:
+            unit.happen(ev.PowerOff())
+            self.persist(unit)
+            unit.end()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _plug_in(self, command: commands.PlugIn) -> None:
+        assert self._plan is not None
+        identity = self._plan.identity
+        if command.connector in self._plugged:
+            raise PlanError(f"connector {command.connector}: a vehicle is plugged in already")
+        if command.vehicle is None:
+            supply = Supply(SEED, "by hand", identity)
+            vehicle: Vehicle = Car(PATIENT_CAR, supply, phases=1, noise=command.connector)
+        else:
+            vehicle = single(command.vehicle, SEED, f"{identity}/{command.connector}/{time.monotonic_ns()}")
+        self._plugged[command.connector] = vehicle
+        self._happen(ev.PlugIn(command.connector, vehicle))
+
+    # What the unit asks of its edge.
+
+    def open_link(self, unit: Unit, url: str, authorization: str | None) -> Link:
+        """A new link."""
+        return Link(unit, self._dial, url, authorization)
+
+    def arm(self, unit: Unit, deadline_s: float) -> None:
+        """One timer: the unit always tells its earliest deadline."""
+        if self._timer is not None:
+            self._timer.cancel()
+        # uvloop counts in milliseconds; a timer that rings early finds nothing due and is set again.
+        wait_s = max(0.0, deadline_s - monotonic()) + 0.001
+        self._timer = self._loop.call_later(wait_s, unit.on_deadline)
+
+    def gone(self, unit: Unit, bug: str) -> None:
+        """Ended: by a power cut, or by a bug of ours."""
+        if bug:
+            self._say({"error": f"the station failed, this is our bug: {bug}"})
+            if unit is self._unit:
+                self._unit = None
+
+    def persist(self, unit: Unit) -> None:
+        """Before anything is sent that the store must not forget."""
+        self._store.save(unit.station.snapshot(self.clock.now()))
+
+    def transfer(self, unit: Unit, wanted: ev.TransferWanted) -> None:
+        """A real one, in a thread of its own."""
+        task = self._loop.create_task(self._move(unit, wanted))
+        self._moves.add(task)
+        task.add_done_callback(self._moves.discard)
+
+    async def _move(self, unit: Unit, wanted: ev.TransferWanted) -> None:
+        moved = await self._loop.run_in_executor(None, partial(transfer.move, wanted))
+        self._say({"event": "transfer", "kind": wanted.kind, "ok": moved.ok, "detail": moved.detail})
+        if unit is self._unit:
+            unit.happen(ev.TransferEnded(wanted.kind, ok=moved.ok, detail=moved.detail))
+
+
+def _store(state_dir: str | None) -> Store:
+    return MemoryStore() if state_dir is None else FolderStore(Path(state_dir))

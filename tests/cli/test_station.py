@@ -1,0 +1,188 @@
+"""`greenup station`: one believable station on standard input and output; its memory survives SIGKILL."""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from csms.launch import start_embedded
+
+pytestmark = pytest.mark.realnet
+
+
+class Desk:
+    """The command in a process of its own."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "import sys; from engine.cli import main; sys.exit(main(['station']))"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._said = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        for line in self.process.stdout:
+            self._said.put(json.loads(line))
+
+    def tell(self, op, **fields):
+        self.write(json.dumps({"op": op, **fields}))
+
+    def write(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def hear(self, wanted, timeout_s=30):
+        """The next thing said that fits; what comes before it is passed over."""
+        while True:
+            said = self._said.get(timeout=timeout_s)
+            if wanted(said):
+                return said
+
+    def request(self, action):
+        """The payload of the next CALL of the station with this action."""
+
+        def fits(said):
+            return said.get("direction") == "out" and said["message"][0] == 2 and said["message"][2] == action
+
+        return self.hear(fits)["message"][3]
+
+    def error(self):
+        return self.hear(lambda said: "error" in said)["error"]
+
+
+@pytest.fixture
+def desk():
+    started = []
+
+    def start():
+        started.append(Desk())
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+@pytest.fixture
+def spec(tmp_path):
+    with start_embedded(tmp_path / "csms.sqlite") as central:
+        yield {
+            "url": f"{central.url}/DESK-1",
+            "charge_point_id": "DESK-1",
+            "personality": "spec",
+            "state_dir": str(tmp_path / "state"),
+            "keys": {"MeterValueSampleInterval": "1"},
+        }
+
+
+def ready(said):
+    return said.get("event") == "registration" and said["status"] == "Accepted"
+
+
+def test_a_session_by_hand(desk, spec):
+    station = desk()
+    station.tell("power_on", spec=spec)
+    assert station.request("BootNotification")["chargePointVendor"] == "Legrand"
+    station.hear(ready)
+    station.tell("plug_in", connector=1)
+    station.hear(lambda said: said.get("status") == "Preparing")
+    station.tell("swipe", id_tag="BADGE-1", connectors=[1])
+    assert station.request("StartTransaction")["idTag"] == "BADGE-1"
+    values = station.request("MeterValues")["meterValue"]
+    assert values, "sampled every second"
+    station.tell("swipe", id_tag="BADGE-1", connectors=[1])
+    assert station.request("StopTransaction")["reason"] == "Local"
+    station.tell("plug_out", connector=1)
+    station.hear(lambda said: said.get("status") == "Available")
+    station.tell("exit")
+    assert station.process.wait(10) == 0
+
+
+def test_the_memory_survives_a_sigkill_in_the_middle_of_a_transaction(desk, spec):
+    first = desk()
+    first.tell("power_on", spec=spec)
+    first.hear(ready)
+    first.tell("plug_in", connector=1)
+    first.tell("swipe", id_tag="BADGE-1", connectors=[1])
+    first.hear(lambda said: said.get("event") == "transaction" and said["state"] == "acknowledged")
+    first.request("MeterValues")
+    first.process.kill()
+    first.process.wait()
+    second = desk()
+    second.tell("power_on", spec=spec)
+    stopped = second.request("StopTransaction")
+    assert stopped["reason"] == "PowerLoss"
+    assert stopped["meterStop"] >= 0
+
+
+def test_an_empty_folder_is_a_factory_new_station(desk, spec, tmp_path):
+    station = desk()
+    station.tell("power_on", spec=spec | {"state_dir": str(tmp_path / "another")})
+    station.hear(ready)
+    station.tell("plug_in", connector=1)
+    station.tell("swipe", id_tag="BADGE-1", connectors=[1])
+    assert station.request("StartTransaction")["meterStart"] == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("nonsense", "malformed"),
+        ('{"op": "dance"}', "dance"),
+        ('{"op": "power_on"}', "spec"),
+        ('{"op": "swipe"}', "id_tag"),
+        ('{"op": "plug_in", "connector": 1}', "off"),
+        ('{"op": "power_on", "spec": {"url": "http://x", "charge_point_id": "X"}}', "ws:// or wss://"),
+        ('{"op": "power_on", "spec": {"url": "ws://x", "charge_point_id": "X", "colour": 1}}', "colour"),
+    ],
+)
+def test_a_command_that_cannot_be_is_an_error_and_changes_nothing(desk, line, words):
+    station = desk()
+    station.write(line)
+    assert words in station.error()
+    station.tell("exit")
+    assert station.process.wait(10) == 0
+
+
+def test_mistakes_about_a_running_station_leave_it_running(desk, spec):
+    station = desk()
+    station.tell("power_on", spec=spec)
+    station.hear(ready)
+    station.tell("power_on", spec=spec)
+    assert "on already" in station.error()
+    station.tell("plug_in", connector=2)
+    assert station.error() == "connector 2: this station has 1"
+    station.tell("set_key", key="NoSuchKey", value="1")
+    assert "NoSuchKey" in station.error()
+    station.tell("fault", connector=1, error_code="Bad")
+    assert "Bad" in station.error()
+    station.tell("plug_in", connector=1, vehicle="submarine")
+    assert "submarine" in station.error()
+    station.tell("fault", connector=1, error_code="GroundFailure")
+    assert station.hear(lambda said: said.get("event") == "status")["status"] == "Faulted"
+
+
+def test_a_power_cut_drops_the_socket_and_a_plugged_car_stays_plugged(desk, spec):
+    station = desk()
+    station.tell("power_on", spec=spec)
+    station.hear(ready)
+    station.tell("plug_in", connector=1)
+    station.hear(lambda said: said.get("status") == "Preparing")
+    station.tell("power_off")
+    assert station.hear(lambda said: said.get("event") == "link")["code"] is None
+    station.tell("power_on", spec=spec)
+    station.hear(ready)
+    sent = station.request("StatusNotification"), station.request("StatusNotification")
+    assert {status["status"] for status in sent} == {"Available", "Preparing"}
+
+
+def test_the_end_of_the_input_ends_the_station(desk):
+    station = desk()
+    station.process.stdin.close()
+    assert station.process.wait(10) == 0

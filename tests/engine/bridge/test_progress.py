@@ -1,0 +1,34 @@
+"""The line that lives while a headless run goes on."""
+
+import pytest
+
+pytestmark = pytest.mark.locust
+
+from locust.stats import RequestStats  # noqa: E402 — Locust patches the process: not while collecting
+
+from engine.bridge.progress import added, line  # noqa: E402
+
+WORKERS = [
+    {"stations": 3, "waiting": 1, "links": {"open": 3}, "registrations": {"Accepted": 2}, "sessions": 1,
+     "power_w": 7_400.0, "backlog": 2, "reconnects": 1, "gen_lag_p99_us": 900, "calls": 5, "run": "x"},
+    {"stations": 2, "waiting": 0, "links": {"open": 1, "down": 1}, "registrations": {"Accepted": 1},
+     "sessions": 0, "power_w": 0.0, "backlog": 0, "reconnects": 0, "gen_lag_p99_us": 2_400, "calls": 4},
+]  # fmt: skip
+
+
+def test_workers_add_up_and_the_worst_lag_counts():
+    totals = added(WORKERS)
+    assert totals["stations"] == 5
+    assert totals["links.open"] == 4
+    assert totals["gen_lag_p99_us"] == 2_400
+
+
+def test_a_line_says_what_a_person_asks():
+    said = line(65.0, added(WORKERS), 12.0, RequestStats())
+    assert said.startswith("01:05  3/6 stations up  1 charging, 7 kW  12 calls/s  p95 0 ms  0 failed")
+    assert said.endswith("1 reconnects  2 queued  own lag p99 2.4 ms")
+    assert len(said) < 160
+
+
+def test_nothing_known_is_zero_not_an_error():
+    assert line(0.0, added([]), 0.0, RequestStats()).startswith("00:00  0/0 stations up")
