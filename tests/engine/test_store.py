@@ -28,5 +28,5 @@ def test_another_process_on_the_same_folder_finds_it(tmp_path):
 
 def test_a_folder_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(PlanError, match="state_dir .*file/inside: cannot write there"):
+    with pytest.raises(PlanError, match=r"state_dir .*file/inside: cannot write there"):
         FolderStore(tmp_path / "file" / "inside")
