@@ -1,5 +1,7 @@
 """The fleet file: every key a user can write, its type, range and meaning. Its JSON Schema is made of it."""
 
+import json
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -107,3 +109,13 @@ class FleetFile(Struct, frozen=True, forbid_unknown_fields=True):
 def schema() -> dict[str, Any]:
     """JSON Schema of the fleet file, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(FleetFile)}
+
+
+def main() -> None:
+    """Write the schema beside this file: `python -m profiles.fleetfile`."""
+    text = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    Path(__file__).with_name("fleet.schema.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

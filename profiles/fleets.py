@@ -6,7 +6,6 @@ builds station `index` in microseconds: any worker can build any station alone, 
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -18,8 +17,10 @@ from profiles.drivers import Driver, People
 from profiles.fleetfile import FleetFile, Group, Network
 from profiles.sites import Site, Visits
 from profiles.tags import Tag, TagPool
+from profiles.turns import Turns
 from profiles.visits import Schedule
 from stations.core.plan import Personality, Plan, Product
+from stations.core.product_faults import FAULTS
 from stations.core.streams import stream
 from stations.errors import PlanError
 from stations.products import product
@@ -33,7 +34,6 @@ _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _ONE_SIDED: Final = "059004"  # 22 kW, so that the cars limit and not the station
 _TWO_SIDED: Final = "059014"
 _PLUG_AND_CHARGE: Final[tuple[dict[str, str], dict[str, str]]] = ({}, {"oCPPPlugAndCharge": "true"})
-_TURN: Final = 10_000  # stations after which the mixture of groups repeats at the latest
 
 
 class Deployed(Struct, frozen=True):
@@ -98,7 +98,7 @@ class Fleet:
         self._check_patterns()
         self._sites = [self._site(n, group) for n, group in enumerate(file.groups)]
         self._products = [self._product(n, group) for n, group in enumerate(file.groups)]
-        self._turn = _interleaved([group.count for group in file.groups])
+        self._turns = Turns([group.count for group in file.groups])
         self.warnings: list[str] = []
         self._confs = [self._conf(n, group) for n, group in enumerate(file.groups)]
 
@@ -175,7 +175,11 @@ class Fleet:
         return document.conf
 
     def _product(self, n: int, group: Group) -> Product:
-        reference = product(group.product, f"{self._where}, $.groups[{n}].product")
+        place = f"{self._where}, $.groups[{n}]"
+        reference = product(group.product, f"{place}.product")
+        for fault in group.faults:
+            if fault not in FAULTS:
+                raise PlanError(f"{place}.faults: there is no fault {fault}; mend: use {', '.join(FAULTS)}")
         return structs.replace(
             reference, keys={**reference.keys, **_PLUG_AND_CHARGE[not group.badge], **group.keys}
         )
@@ -220,14 +224,14 @@ class Deployment:
 
     def identity(self, index: int) -> str:
         """UID of station `index` (0 and up)."""
-        template = self._templates[self.fleet._turn.member(index)[0]]  # noqa: SLF001 — as above
+        template = self._templates[self.fleet._turns.member(index)[0]]  # noqa: SLF001 — as above
         uid = None if template is None else template.uid(index + 1)
         return uid or self.fleet.file.identity.format(number=index + 1)
 
     def station(self, index: int) -> Deployed:
         """Station `index`, built alone."""
         fleet, common = self.fleet, self._common
-        which, rank = fleet._turn.member(index)  # noqa: SLF001 — a deployment is its fleet's other half
+        which, rank = fleet._turns.member(index)  # noqa: SLF001 — a deployment is its fleet's other half
         group = fleet.file.groups[which]
         identity = self.identity(index)
         luck = stream(self.seed, identity, "equipment")
@@ -317,40 +321,3 @@ class _Standing:
     def id_tag(self, number: int) -> str:
         """The badge `number` of the pool."""
         return self._deployment.tags.id_tag(number)
-
-
-class _Turn:
-    """Which group a station belongs to: the mixture repeats, so the size of the fleet changes nobody."""
-
-    def __init__(self, order: list[int], groups: int) -> None:
-        self._order = order
-        self._per_turn = [order.count(group) for group in range(groups)]
-        seen = [0] * groups
-        self._before = []
-        for group in order:
-            self._before.append(seen[group])
-            seen[group] += 1
-
-    def member(self, index: int) -> tuple[int, int]:
-        """Group of station `index`, and its rank among the stations of that group."""
-        turn, slot = divmod(index, len(self._order))
-        group = self._order[slot]
-        return group, turn * self._per_turn[group] + self._before[slot]
-
-
-def _interleaved(counts: list[int]) -> _Turn:
-    """Smooth weighted round robin: any run of stations holds the groups in about the right proportion."""
-    common = gcd(*counts)
-    weights = [count // common for count in counts]
-    total = sum(weights)
-    if total > _TURN:
-        weights = [max(1, round(weight * _TURN / total)) for weight in weights]
-        total = sum(weights)
-    credit = [0] * len(weights)
-    order = []
-    for _ in range(total):
-        credit = [have + weight for have, weight in zip(credit, weights, strict=True)]
-        best = max(range(len(credit)), key=credit.__getitem__)
-        credit[best] -= total
-        order.append(best)
-    return _Turn(order, len(weights))

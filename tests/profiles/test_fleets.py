@@ -1,11 +1,16 @@
 """Fleet files become stations; whatever is wrong in one is a single line."""
 
+import json
+import tomllib
+from pathlib import Path
+
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from profiles import fleets
-from profiles.fleetfile import FleetFile
+from profiles.fleetfile import FleetFile, schema
 from profiles.tomlfile import parse
 from stations.core.plan import Personality
 from stations.errors import PlanError
@@ -64,11 +69,11 @@ def test_a_base_url_with_a_slash_is_used_as_it_stands():
 
 
 def test_firmware_and_faults_are_drawn_by_their_shares(tmp_path):
-    text = f'title = "t"\n{GROUP}firmware = {{ "1.0" = 3, "2.0" = 1 }}\nfaults = {{ stuck-at-16a = 0.25 }}\n'
+    text = f'title = "t"\n{GROUP}firmware = {{ "1.0" = 3, "2.0" = 1 }}\nfaults = {{ stuck-at-16-a = 0.25 }}\n'
     mine = fleets.load(written(tmp_path, text)).deploy(2000, url_base=URL)
     products = [mine.station(index).plan.product for index in range(2000)]
     assert 1400 < sum(product.firmware == "1.0" for product in products) < 1600
-    assert 400 < sum("stuck-at-16a" in product.faults for product in products) < 600
+    assert 400 < sum("stuck-at-16-a" in product.faults for product in products) < 600
     assert len({id(product) for product in products}) <= 4
 
 
@@ -118,6 +123,22 @@ def test_a_bad_fleet_file_is_one_line_with_file_place_and_mend(tmp_path, text, s
     assert says in message
     assert "; mend: " in message
     assert "\n" not in message
+
+
+def test_the_json_schema_for_editors_is_the_one_of_the_structs():
+    shipped = Path(fleets.__file__).with_name("fleet.schema.json")
+    assert json.loads(shipped.read_text()) == schema(), "run: python -m profiles.fleetfile"
+
+
+@pytest.mark.parametrize("name", fleets.names())
+def test_ready_fleets_satisfy_the_json_schema(name):
+    data = tomllib.loads((fleets.FOLDER / f"{name}.toml").read_text())
+    jsonschema.validate(data, schema())
+
+
+def test_the_json_schema_refuses_what_the_reader_refuses():
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"title": "t", "groups": [], "zzz": 1}, schema())
 
 
 def test_unknown_missing_and_binary_files_are_plan_errors(tmp_path):
