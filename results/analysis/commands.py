@@ -11,6 +11,7 @@ from results.analysis.render import summary_markdown, summary_text
 from results.analysis.run import open_run
 from results.analysis.summary import Summary
 from results.exit_codes import ExitCode
+from results.secrets import safe_url
 from stations.errors import PlanError
 
 
@@ -121,6 +122,55 @@ def _compare(arguments: argparse.Namespace) -> int:
     return found.exit_code
 
 
+def _reconcile_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="run folder")
+    parser.add_argument(
+        "--source", required=True, help="SQLite file, CSV file or database URL (sqlalchemy) of the CSMS"
+    )
+    parser.add_argument(
+        "--mapping", help="steve, citrineos, arthexis, greenup or a mapping file (docs/reconcile.md)"
+    )
+    parser.add_argument("--time-tolerance", metavar="S", type=float, default=1.0, help="seconds; default 1")
+    parser.add_argument("--energy-tolerance", metavar="WH", type=int, default=0, help="Wh; default 0")
+    parser.add_argument("--tariff", metavar="PRICE", type=float, help="per kWh: shows what is at stake")
+    parser.add_argument("--csv", metavar="FILE", help="write every session with its verdict")
+    parser.add_argument(
+        "--format", choices=["text", "json", "markdown"], default="text", help="default: text"
+    )
+
+
+def _reconcile(arguments: argparse.Namespace) -> int:
+    from results.analysis.reconcile import (  # noqa: PLC0415 — the summary shall start quickly
+        Reconciliation,
+        Tolerance,
+        reconcile,
+    )
+    from results.analysis.reconcile_text import (  # noqa: PLC0415 — the same
+        reconciliation_markdown,
+        reconciliation_text,
+    )
+    from results.analysis.records import load_mapping, read_records  # noqa: PLC0415 — the same
+
+    run = open_run(arguments.run)
+    records = read_records(arguments.source, load_mapping(arguments.mapping) if arguments.mapping else None)
+    found, rows = reconcile(
+        run,
+        records,
+        source=safe_url(arguments.source),
+        tolerance=Tolerance(arguments.time_tolerance, arguments.energy_tolerance),
+        tariff=arguments.tariff,
+    )
+    forms: dict[str, Callable[[Reconciliation], str]] = {
+        "text": reconciliation_text,
+        "markdown": reconciliation_markdown,
+        "json": Reconciliation.json,
+    }
+    _print(forms[arguments.format](found))
+    if arguments.csv:
+        rows.to_csv(arguments.csv, index=False)
+    return found.exit_code
+
+
 def _print(text: str) -> None:
     sys.stdout.write(text.rstrip("\n") + "\n" if text else "")
 
@@ -128,5 +178,8 @@ def _print(text: str) -> None:
 COMMANDS: Final = {
     "summary": Command("counts, failures and percentiles of a run", _summary_arguments, _summary),
     "check": Command("a run against thresholds: verdict and exit code", _check_arguments, _check),
+    "reconcile": Command(
+        "the stations' ledger against the CSMS's own records", _reconcile_arguments, _reconcile
+    ),
     "compare": Command("candidate runs against baseline runs", _compare_arguments, _compare),
 }
