@@ -7,9 +7,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from profiles.hardship import Hardship
+from profiles.network import Network, Share
 from stations.core.plan import Personality
 
-Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 LOCAL_TIME: Final = r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([01]\d|2[0-3]):[0-5]\d$"
 
 
@@ -30,18 +31,6 @@ class Tags(Struct, frozen=True, forbid_unknown_fields=True):
     unknown: Annotated[Share, Meta(description="share of badges the central system has never heard of")] = 0.0
     expired: Annotated[Share, Meta(description="share of badges past their expiry date")] = 0.0
     blocked: Annotated[Share, Meta(description="share of badges that are blocked")] = 0.0
-
-
-class Network(Struct, frozen=True, forbid_unknown_fields=True):
-    """The line between a station and the Internet."""
-
-    latency_ms: Annotated[float, Meta(ge=0, le=60_000, description="added one-way delay")] = 0.0
-    jitter_ms: Annotated[float, Meta(ge=0, le=60_000, description="spread of that delay")] = 0.0
-    cuts_per_day: Annotated[
-        float, Meta(ge=0, le=86_400, description="mean number of lost connections a day")
-    ] = 0.0
-    cut_s: Annotated[float, Meta(ge=0, le=604_800, description="mean length of a cut")] = 60.0
-    bandwidth_kbit_s: Annotated[float, Meta(gt=0, description="bandwidth limit")] | None = None
 
 
 class Group(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,6 +93,9 @@ class FleetFile(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(gt=0, le=10_000, description="simulated seconds per real second; 60 is a day in 24 minutes"),
     ] = 1.0
     tags: Annotated[Tags, Meta(description="the badges that drivers carry")] = Tags()
+    hardship: Annotated[
+        list[Hardship], Meta(description="what goes wrong, whatever the scenario adds (docs/scenarios.md)")
+    ] = []
 
 
 def schema() -> dict[str, Any]:

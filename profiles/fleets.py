@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 from msgspec import Struct, structs
 
-from profiles import sites, tomlfile, vehicles
+from profiles import hardship, sites, tomlfile, vehicles
 from profiles.drivers import Driver, People
-from profiles.fleetfile import FleetFile, Group, Network
+from profiles.fleetfile import FleetFile, Group
+from profiles.network import Network
 from profiles.sites import Site, Visits
 from profiles.tags import Tag, TagPool
 from profiles.turns import Turns
@@ -96,6 +97,7 @@ class Fleet:
         self._where = f"fleet {path.name}"
         self.tags = TagPool(file.tags, self._where)
         self._check_patterns()
+        hardship.check(file.hardship, f"{self._where}, $.hardship")
         self._sites = [self._site(n, group) for n, group in enumerate(file.groups)]
         self._products = [self._product(n, group) for n, group in enumerate(file.groups)]
         self._turns = Turns([group.count for group in file.groups])
