@@ -39,7 +39,7 @@ from stations.errors import PlanError
 
 # A wake-up from sleep costs 25-60 us, more than a round trip: deadlines are served in groups. Half a tick, on
 # average, counts as our own lag.
-TICK_S: Final = 0.005
+TICK_S: Final = 0.002
 IDLE_TICK_S: Final = 0.02  # when no deadline is near; commands wait this long at most
 WHEEL_S: Final = 0.001
 BATCH_S: Final = 0.1
