@@ -10,7 +10,7 @@ from stations.core.plan import Personality, Plan, Product
 
 
 class Spec(Struct, forbid_unknown_fields=True):
-    """What the station is; names and meanings are a fixed interface (docs/station.md)."""
+    """What the station is; names and meanings are a fixed interface."""
 
     url: str
     charge_point_id: str

@@ -9,7 +9,7 @@ call counted in the second it ended. When somebody besides Locust listens to `re
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -76,6 +76,13 @@ def _failures(batch: CallBatch, rows: npt.NDArray[Any]) -> Iterator[tuple[str, n
         outcome = batch.outcomes[word >> 16]
         if outcome != GOOD:
             yield f"{outcome} {batch.results[word & 0xFFFF]}".strip(), rows[words == word]
+
+
+def joined(batches: Sequence[CallBatch]) -> CallBatch:
+    """Batches of one recorder as one, in order; its name tables only ever grow."""
+    latest = batches[-1]
+    rows = np.concatenate([batch.rows for batch in batches])
+    return CallBatch(rows, latest.actions, latest.results, latest.outcomes, latest.directions)
 
 
 def feed(stats: RequestStats, batch: CallBatch) -> None:

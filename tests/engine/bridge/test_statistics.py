@@ -100,6 +100,18 @@ def test_each_call_counts_in_the_second_it_ended():
     assert entry.last_request_timestamp == pytest.approx(1_002.1)
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.lists(calls, min_size=1, max_size=4))
+def test_joined_batches_count_as_they_would_one_by_one(batches):
+    apart, together = environment(), environment()
+    made = [batch_of(rows, done_s=1_000.0) for rows in batches]
+    for batch in made:
+        statistics.feed(apart.stats, batch)
+    statistics.feed(together.stats, statistics.joined(made))
+    assert numbers(apart.stats) == numbers(together.stats)
+    assert failures(apart.stats) == failures(together.stats)
+
+
 def test_failures_are_few_fixed_words():
     made = environment()
     statistics.feed(made.stats, batch_of([{"outcome": 1, "result": 2}, {"outcome": 2}, {"outcome": 2}]))
