@@ -47,20 +47,49 @@ class Wish(Struct, frozen=True, gc=False):
     tail: tuple[tuple[float, float], ...] = ()  # after the end: (share of current_a, seconds) one by one
 
 
+class Piece(Struct, frozen=True, gc=False):
+    """A stretch without events: active current per phase is settled + excess · exp(-(t - since)/lag_s)."""
+
+    since: float
+    settled: float
+    excess: float
+    lag_s: float
+    energy_wh: float  # at its beginning
+
+
 class Car:
     """One vehicle at one socket; implements `stations.core.vehicle.Vehicle`."""
 
     __slots__ = (
-        "_apply_at", "_ask", "_base_wh", "_drawn_s", "_excess", "_first_at", "_lag", "_limit", "_noise",
-        "_open", "_paused", "_settled", "_since", "_stage", "_step", "_supply", "_until", "_window_at",
-        "_windowed", "_zero", "phases", "wish",
+        "_apply_at",
+        "_ask",
+        "_base_wh",
+        "_drawn_s",
+        "_excess",
+        "_first_at",
+        "_lag",
+        "_limit",
+        "_noise",
+        "_open",
+        "_paused",
+        "_settled",
+        "_since",
+        "_stage",
+        "_step",
+        "_until",
+        "_window_at",
+        "_windowed",
+        "_zero",
+        "phases",
+        "supply",
+        "wish",
     )  # fmt: skip
 
     def __init__(self, wish: Wish, supply: Supply, *, phases: int, noise: int) -> None:
         """`noise` seeds the meter's jitter; `phases` is 1 or 3."""
         self.phases = phases
         self.wish = wish
-        self._supply = supply
+        self.supply = supply
         self._noise = noise
         self._ask = 0.0  # the limit that will count from _apply_at on
         self._limit = 0.0  # the limit that counts
@@ -122,7 +151,7 @@ class Car:
     def reading(self, now: float) -> Reading:
         """Instantaneous values and the exact energy so far."""
         self._advance(now)
-        supply = self._supply
+        supply = self.supply
         waves = supply.waves(now)
         if not self._flowing():
             return Reading(supply.volts(waves, IDLE), IDLE, IDLE, IDLE, self._base_wh)
@@ -138,6 +167,21 @@ class Car:
         """Seconds for which current has flowed so far."""
         self._advance(now)
         return self._drawn_s + (now - self._since if self._flowing() else 0.0)
+
+    def pieces(self, now: float, until: float) -> list[Piece]:
+        """What it will do from `now` to `until` if nobody offers anything else; the car is not moved."""
+        ahead = self._copy()
+        ahead._advance(now)  # noqa: SLF001 — a copy of this very car
+        found = [ahead._piece()]  # noqa: SLF001 — as above
+        while (moment := min(ahead._until, ahead._apply_at)) < until:  # noqa: SLF001 — as above
+            ahead._advance(moment)  # noqa: SLF001 — as above
+            found.append(ahead._piece())  # noqa: SLF001 — as above
+        return found
+
+    def _piece(self) -> Piece:
+        flowing = self._flowing()
+        settled, excess = (self._settled, self._excess) if flowing else (0.0, 0.0)
+        return Piece(self._since, settled, excess, self._lag, self._base_wh)
 
     # What happens by itself -------------------------------------------------------------------------------
 
@@ -293,7 +337,7 @@ class Car:
         return self._settled + self._excess * exp((self._since - now) / self._lag)
 
     def _watts_per_a(self, current_a: float) -> float:
-        supply = self._supply
+        supply = self.supply
         volts = sum(supply.level_v) if self.phases == 3 else supply.level_v[0]
         return volts - self.phases * supply.resistance_ohm * current_a
 
@@ -304,7 +348,7 @@ class Car:
 
     def _integral(self, now: float) -> float:
         """Antiderivative of the power at `now`, in Wh."""
-        return self._joules(now, self._supply.waves(now)) / 3600.0
+        return self._joules(now, self.supply.waves(now)) / 3600.0
 
     def _joules(self, now: float, waves: Waves) -> float:
         a, b, lag = self._settled, self._excess, self._lag
@@ -313,8 +357,8 @@ class Car:
         tail = b * lag * decay
         charge = a * u - tail
         square = a * a * u - (2.0 * a + 0.5 * b * decay) * tail
-        supply = self._supply
-        volts, squares, slow, fast, faster = _SUMS[self.phases]
+        supply = self.supply
+        volts, squares, slow, fast, faster = SUMS[self.phases]
         v1, v2, v3 = supply.level_v
         total = charge * (volts[0] * v1 + volts[1] * v2 + volts[2] * v3)
         total -= squares * supply.resistance_ohm * square
@@ -336,7 +380,7 @@ def _sums(balance: Phases) -> tuple[Phases, float, float, float, float]:
     return balance, sum(g * g for g in balance), sum(balance), fast, faster
 
 
-_SUMS: Final = {1: _sums((1.0, 0.0, 0.0)), 3: _sums(_BALANCE)}  # by phases
+SUMS: Final = {1: _sums((1.0, 0.0, 0.0)), 3: _sums(_BALANCE)}  # by phases
 
 
 def _measured(volts: Phases, active_a: Phases, reactive_var: float, energy_wh: float) -> Reading:
