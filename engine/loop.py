@@ -45,7 +45,7 @@ WHEEL_S: Final = 0.001
 BATCH_S: Final = 0.1
 HEALTH_S: Final = 1.0
 TURN_S: Final = 0.003  # of deadlines between two looks at the sockets
-CHANGES_S: Final = 0.001  # of stops, and of starts, in the same turn
+CHANGES_S: Final = 0.001  # of events and stops from outside, and of starts, in the same turn
 LOOK_EVERY_S: Final = 5.0  # each station's power and backlog
 CATCH_UP_S: Final = 0.1  # of missed starts after a stall; the rest is not made up for in a burst
 STOP_MARGIN_S: Final = 1.0
@@ -121,7 +121,7 @@ class Loop:
         self._rate_per_s = 0.0
         self._credit = 0.0  # starts that the rate allows by now
         self._due: deque[Unit] = deque()
-        self._leaving: deque[Unit] = deque()
+        self._changes: deque[tuple[Unit, Event | None]] = deque()  # events from outside; None: retire
         self._to_look: list[Unit] = []
         self._retired: list[int] = []
         self._bugs: list[str] = []
@@ -204,18 +204,22 @@ class Loop:
 
     def _work(self) -> None:
         """One turn of each kind of work; sockets get theirs in between."""
-        # Shares of their own: stations can be stopped however many deadlines are late.
+        # Shares of their own: a power cut of everybody holds up no deadline, late deadlines hold up no stop.
         self._working = False
         until = monotonic() + TURN_S
         while self._due and monotonic() < until:
             self._due.popleft().on_deadline()
         until = monotonic() + CHANGES_S
-        while self._leaving and monotonic() < until:
-            self._leaving.popleft().retire(self._patience())
+        while self._changes and monotonic() < until:
+            unit, event = self._changes.popleft()
+            if event is None:
+                unit.retire(min(monotonic() + self.settings.retire_timeout_s, self._stop_by))
+            else:
+                unit.happen(event)
         until = monotonic() + CHANGES_S
         while self._starts and self._credit >= 1.0 and monotonic() < until:
             self._begin(self._starts.popleft())
-        if self._due or self._leaving:
+        if self._due or self._changes:
             self._working = True
             self._loop.call_soon(self._work)
 
@@ -256,10 +260,7 @@ class Loop:
             self._retired.append(index)
         unit = self._units.get(index)
         if unit is not None:
-            self._leaving.append(unit)
-
-    def _patience(self) -> float:
-        return min(monotonic() + self.settings.retire_timeout_s, self._stop_by)
+            self._changes.append((unit, None))
 
     def _begin(self, index: int) -> None:
         deployed = self._waiting.get(index)

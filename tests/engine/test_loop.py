@@ -337,3 +337,27 @@ def test_what_escapes_into_the_loop_is_a_bug_and_ends_nothing(run):
     assert "ZeroDivisionError" in run.bugs[0]
     run.deploy(1, first=1)
     run.until(accepted(2))
+
+
+def test_stops_and_starts_get_through_when_every_deadline_is_late(run):
+    """An overload is when stations are taken away: no kind of work may starve another."""
+
+    class Busybody:
+        def start(self, now, local_s):
+            pass
+
+        def deadline(self):
+            return 0.0  # always late
+
+        def act(self, now, station):
+            until = time.monotonic() + 0.002
+            while time.monotonic() < until:
+                pass
+            return []
+
+    run.deploy(5, driver=Busybody())
+    run.until(lambda g: g.stations == 5)
+    run.deploy(1, first=5)
+    run.loop.post(Retire([0, 1, 2, 3, 4]))
+    run.until(accepted(1))
+    run.until(lambda _: sorted(run.retired) == [0, 1, 2, 3, 4])
