@@ -50,7 +50,7 @@ contracts:
 	@echo "== import contracts"; $(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
 unit:
-	@echo "== tests"; $(BIN)/python -m pytest -n 2 -m "not locust" && $(BIN)/python -m pytest -m locust
+	@echo "== tests"; $(BIN)/python -m pytest -n 2 && echo "== tests with Locust" && $(BIN)/python -m pytest tests/engine/bridge
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

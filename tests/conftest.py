@@ -1,0 +1,25 @@
+"""Importing Locust patches the whole process, so its tests run in a pytest call of their own."""
+
+from pathlib import Path
+
+import pytest
+
+BRIDGE = Path(__file__).parent / "engine" / "bridge"
+
+
+def _wanted(config: pytest.Config) -> bool:
+    """Whether this call asks for them: by the marker, or by naming the folder or a file in it."""
+    named = (config.invocation_params.dir / arg.split("::")[0] for arg in config.args)
+    return config.option.markexpr == "locust" or any(BRIDGE in (path, *path.parents) for path in named)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if collection_path == BRIDGE and not _wanted(config):
+        return True
+    return None
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if _wanted(config):
+        return None
+    return "tests with Locust are not in this call: pytest tests/engine/bridge (make test runs both)"
