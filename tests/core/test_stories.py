@@ -310,7 +310,7 @@ def story(personality, **keys):
     central.tags["BLOCKED"] = {"status": "Blocked"}
     central.tags |= {tag: {"status": "Accepted", "parentIdTag": "FAMILY"} for tag in ("CHILD1", "CHILD2")}
     stationed = Stationed(plan(1, personality=personality, keys=keys))
-    inspector = Inspector([stationed.plan])
+    inspector = Inspector([stationed.plan], official_every=10)
     world = World([stationed], central, tap=inspector, journal=Listener(lambda _, fact: facts.append(fact)))
     world.start()
     world.run(5.0)

@@ -379,7 +379,8 @@ class Inspector:
         """The official schema is slow; tests/wire shows that our types say the same."""
         self.counts[action, confirmation] += 1
         raw = json.dumps(payload).encode()
-        if self.counts[action, confirmation] % self._official_every == 0:
+        seen = self.counts[action, confirmation]
+        if seen <= 3 or seen % self._official_every == 0:
             return complaints(action, raw, confirmation=confirmation)
         try:
             if confirmation:
