@@ -215,7 +215,7 @@ class Loop:
             if event is None:
                 unit.retire(min(monotonic() + self.settings.retire_timeout_s, self._stop_by))
             else:
-                unit.happen(event)
+                self._let_happen(unit, event)
         until = monotonic() + CHANGES_S
         while self._starts and self._credit >= 1.0 and monotonic() < until:
             self._begin(self._starts.popleft())
@@ -227,7 +227,9 @@ class Loop:
 
     def _take(self, command: Command) -> None:
         if isinstance(command, Happen):
-            self._happen(command)
+            unit = self._units.get(command.station)
+            if unit is not None:
+                self._changes.append((unit, command.event))
         elif isinstance(command, Deploy):
             self._deploy(command)
         elif isinstance(command, Retire):
@@ -238,13 +240,11 @@ class Loop:
             for index in [*self._waiting, *self._units]:
                 self._retire(index)
 
-    def _happen(self, command: Happen) -> None:
-        unit = self._units.get(command.station)
-        if unit is not None:
-            try:
-                unit.happen(command.event)
-            except PlanError as mistake:  # whoever posted it should have known
-                self._bugs.append(f"station {command.station}: {mistake}")
+    def _let_happen(self, unit: Unit, event: Event) -> None:
+        try:
+            unit.happen(event)
+        except PlanError as mistake:  # whoever posted it should have known
+            self._bugs.append(f"station {unit.index}: {mistake}")
 
     def _deploy(self, command: Deploy) -> None:
         if self._stop_by < FOREVER:
