@@ -15,6 +15,9 @@ from results.secrets import safe_url
 from stations.errors import PlanError
 
 
+EMBEDDED_DATABASE: Final = "csms.sqlite"  # where a run that started the embedded CSMS keeps its ledger
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command: its line of help, its arguments, and what it does (returning an exit code)."""
@@ -125,7 +128,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _reconcile_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="run folder")
     parser.add_argument(
-        "--source", required=True, help="SQLite file, CSV file or database URL (sqlalchemy) of the CSMS"
+        "--source", help="SQLite file, CSV file or database URL of the CSMS; default: the run's embedded one"
     )
     parser.add_argument(
         "--mapping", help="steve, citrineos, arthexis, greenup or a mapping file (docs/reconcile.md)"
@@ -152,11 +155,12 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     from results.analysis.records import load_mapping, read_records  # noqa: PLC0415 — the same
 
     run = open_run(arguments.run)
-    records = read_records(arguments.source, load_mapping(arguments.mapping) if arguments.mapping else None)
+    source = arguments.source or str(run.path / EMBEDDED_DATABASE)
+    records = read_records(source, load_mapping(arguments.mapping) if arguments.mapping else None)
     found, rows = reconcile(
         run,
         records,
-        source=safe_url(arguments.source),
+        source=safe_url(source),
         tolerance=Tolerance(arguments.time_tolerance, arguments.energy_tolerance),
         tariff=arguments.tariff,
     )
@@ -171,6 +175,24 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     return found.exit_code
 
 
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", nargs="+", help="run folder; several are compared")
+    parser.add_argument("--output", metavar="FILE", help="default: report.html in the (last) run folder")
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    try:
+        from results.analysis.report import write_report  # noqa: PLC0415 — matplotlib is an extra of the install
+        from results.analysis.report_many import write_comparison  # noqa: PLC0415 — the same
+    except ModuleNotFoundError as error:
+        raise PlanError(f"reports need {error.name}: pip install -e '.[report]'") from error
+    runs = [open_run(path) for path in arguments.run]
+    target = Path(arguments.output) if arguments.output else None
+    written = write_report(runs[0], target) if len(runs) == 1 else write_comparison(runs, target)
+    _print(str(written))
+    return ExitCode.PASS
+
+
 def _print(text: str) -> None:
     sys.stdout.write(text.rstrip("\n") + "\n" if text else "")
 
@@ -178,6 +200,7 @@ def _print(text: str) -> None:
 COMMANDS: Final = {
     "summary": Command("counts, failures and percentiles of a run", _summary_arguments, _summary),
     "check": Command("a run against thresholds: verdict and exit code", _check_arguments, _check),
+    "report": Command("one self-contained HTML file about a run", _report_arguments, _report),
     "reconcile": Command(
         "the stations' ledger against the CSMS's own records", _reconcile_arguments, _reconcile
     ),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from glob import glob
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,9 @@ from results.schema import (
 )
 from stations.errors import PlanError
 
+if TYPE_CHECKING:
+    from results.analysis.plots import Plots
+
 RESPONSE_PARTS: Final = ("queue_us", "gen_lag_us", "service_us")
 LEDGER_KEY: Final = ["worker", "station", "deployment", "sequence"]
 WHOLE_RUN: Final = "whole run"  # the phase of a run in which nobody marked phases
@@ -53,6 +56,13 @@ class Run:
     def latency(self, by: str | Sequence[str] = "action", **options: Any) -> pd.DataFrame:
         """Percentiles in µs by columns and windows of time; options as in `results.analysis.latency`."""
         return latency(self, by, **options)
+
+    @property
+    def plot(self) -> "Plots":
+        """Figures by name: `run.plot.load()`, `run.plot.heat_map()` …; needs the `report` extra."""
+        from results.analysis.plots import Plots  # noqa: PLC0415 — matplotlib only when somebody draws
+
+        return Plots(self)
 
     def _repr_html_(self) -> str:
         """What Jupyter shows: the summary."""
