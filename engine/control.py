@@ -6,7 +6,6 @@ A command that cannot be is answered by {"error": "..."} and changes nothing.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from engine import commands, transfer
+from engine import byhand, commands, transfer
+from engine.byhand import SEED
 from engine.clock import Clock, monotonic
 from engine.dial import Dial, DialSettings
 from engine.facts import Tally
@@ -22,9 +22,6 @@ from engine.journal import Journal
 from engine.link import Link
 from engine.store import FolderStore, MemoryStore, Store
 from engine.unit import Unit
-from profiles.cars import Car, Wish
-from profiles.supply import Supply
-from profiles.vehicles import single
 from stations.core import events as ev
 from stations.core.station import Station
 from stations.errors import PlanError
@@ -34,10 +31,6 @@ if TYPE_CHECKING:
     from stations.core.vehicle import Vehicle
 
 Say = Callable[[dict[str, Any]], None]
-
-SEED: Final = 1
-# Asks for energy within 3 s: one phase, 32 A, for as long as it is plugged in.
-PATIENT_CAR: Final = Wish(current_a=32.0, wake_s=1.5, lag_s=0.5, grip=1.0)
 
 
 class Told(Journal):
@@ -202,11 +195,7 @@ class Control:
         identity = self._plan.identity
         if command.connector in self._plugged:
             raise PlanError(f"connector {command.connector}: a vehicle is plugged in already")
-        if command.vehicle is None:
-            supply = Supply(SEED, "by hand", identity)
-            vehicle: Vehicle = Car(PATIENT_CAR, supply, phases=1, noise=command.connector)
-        else:
-            vehicle = single(command.vehicle, SEED, f"{identity}/{command.connector}/{time.monotonic_ns()}")
+        vehicle = byhand.car(command.vehicle, identity, command.connector)
         self._plugged[command.connector] = vehicle
         self._happen(ev.PlugIn(command.connector, vehicle))
 

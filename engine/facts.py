@@ -1,7 +1,7 @@
 """What an edge tells the outside: live counts of its stations, and ten batches of facts a second."""
 
 from collections import defaultdict
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -25,6 +25,15 @@ class Gauges(Struct):
     reconnects: int  # those of them that were not a station's first
     refusals: int  # total of failed attempts
     findings: int  # total of rules broken by the central system
+    rules: dict[str, int]  # the same by rule
+
+
+class Answer(Struct):
+    """What came of an `Ask`: what the station told, or the mistake of whoever asked."""
+
+    ticket: int
+    told: Any = None
+    mistake: str = ""
 
 
 class FactBatch(Struct):
@@ -35,6 +44,7 @@ class FactBatch(Struct):
     retired: list[int] = []  # stations that are gone: as asked, or by a bug of ours
     bugs: list[str] = []  # each a traceback; a run that has one is untrusted (C10)
     health: dict[str, float] | None = None  # once a second: the row of the `health` table
+    answers: list[Answer] = []
 
 
 class Tally:
@@ -45,13 +55,13 @@ class Tally:
         "connectors",
         "connects",
         "deadlines",
-        "findings",
         "late_deadlines",
         "links",
         "power_w",
         "reconnects",
         "refusals",
         "registrations",
+        "rules",
         "sessions",
     )
 
@@ -65,7 +75,7 @@ class Tally:
         self.connects = 0
         self.reconnects = 0
         self.refusals = 0
-        self.findings = 0
+        self.rules: dict[str, int] = defaultdict(int)
         self.deadlines = 0
         self.late_deadlines = 0
 
@@ -89,7 +99,8 @@ class Tally:
             connects=self.connects,
             reconnects=self.reconnects,
             refusals=self.refusals,
-            findings=self.findings,
+            findings=sum(self.rules.values()),
+            rules=_counted(self.rules),
         )
 
 

@@ -12,7 +12,7 @@ from enum import IntEnum
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from engine.edge import Edge, Wire
+from engine.edge import Edge, Watch, Wire
 from engine.facts import moved
 from engine.wheel import NEVER
 from profiles.drivers import Driver
@@ -67,6 +67,7 @@ class Unit:
 
     def __init__(
         self, index: int, station: "Station", driver: Driver | None, connectors: int, edge: Edge
+        "watch",
     ) -> None:
         self.index = index
         self.station = station
@@ -75,6 +76,7 @@ class Unit:
         self.armed = NEVER  # its tick in engine.wheel
         self.stage = Stage.RUNNING
         self.retire_by = FOREVER  # real seconds: when patience with a retiring station ends
+        self.watch: Watch | None = None  # set while somebody looks at its frames
         self._edge = edge
         self._driver_due = FOREVER  # core seconds
         self._busy = False
@@ -131,7 +133,7 @@ class Unit:
         tally.sessions -= len(self._running)
         tally.power_w -= self._power_w
         tally.backlog -= self._backlog
-        self.driver = None
+        self.driver = self.watch = None
         self._edge.gone(self, bug)
 
     def _settle(self) -> None:
@@ -215,6 +217,10 @@ class Unit:
         tally, station = self._edge.tally, self.station
         tally.backlog += station.backlog - self._backlog
         self._backlog = station.backlog
+    def send_driver_away(self) -> None:
+        """From now on nothing happens at the station but what is done by hand."""
+        self.driver, self._driver_due = None, FOREVER
+
         if self._running or self._power_w:
             now = self._edge.clock.now()
             power_w = sum(station.power_w(number, now) for number in range(1, len(self._statuses)))
@@ -300,6 +306,8 @@ class Unit:
 
     def _perform(self, effects: Iterable[ev.Effect], now: float) -> None:
         perform = self._PERFORM
+        if self.watch is not None:
+            self.watch.note("in", data)
         for effect in effects:
             perform[type(effect)](self, effect, now)
 
@@ -339,6 +347,8 @@ class Unit:
 
     def _transaction_changed(self, effect: ev.TransactionChanged, now: float) -> None:
         before = len(self._running)
+            if self.watch is not None:
+                self.watch.note("out", effect.data)
         if effect.state == "started":
             self._running += (effect.sequence,)
         elif effect.state != "acknowledged":
@@ -358,7 +368,7 @@ class Unit:
             self._edge.journal.accepted(self.index, now, self._since)
 
     def _found(self, effect: ev.Finding, now: float) -> None:
-        self._edge.tally.findings += 1
+        self._edge.tally.rules[effect.rule] += 1
         self._edge.journal.finding(self.index, effect, now)
 
     def _persist(self, _effect: ev.Persist, _now: float) -> None:

@@ -136,7 +136,7 @@ def _product(conf: Conf, product: Product) -> Product:
         raise PlanError("OCPP is off on every side: the station would never connect; mend: switch one on")
     return structs.replace(
         product,
-        keys=product.keys | _keys(conf),
+        keys=product.keys | presets(conf),
         attached_connectors=frozenset(attached),
         local_connectors=frozenset(local),
     )
@@ -147,7 +147,7 @@ def _put(numbers: set[int], number: int, belongs: bool | None) -> None:
         (numbers.add if belongs else numbers.discard)(number)
 
 
-def _keys(conf: Conf) -> dict[str, str]:
+def presets(conf: Conf) -> dict[str, str]:
     """The configuration keys that the file presets."""
     reader = conf.badge_reader_offline
     offline, unknown = (None, None) if reader is None else _READER[reader]

@@ -40,17 +40,18 @@ def _change(station: "Station", request: ChangeConfiguration) -> ChangeConfigura
         return ChangeConfigurationConf(ConfigurationStatus.REJECTED)
     status = station.configuration.change(key, request.value)
     if status is ConfigurationStatus.ACCEPTED:
-        _take_effect(station, key)
+        take_effect(station, key)
     return ChangeConfigurationConf(status)
 
 
 @on(SetKey)
 def _set(station: "Station", event: SetKey) -> None:
     """PlanError for an unknown key or a value of the wrong type."""
-    _take_effect(station, station.configuration.preset(event.key, event.value))
+    take_effect(station, station.configuration.preset(event.key, event.value))
 
 
-def _take_effect(station: "Station", key: Key[Any]) -> None:
+def take_effect(station: "Station", key: Key[Any]) -> None:
+    """CC-5: whoever acts by this key looks at it again."""
     station.changed = True
     effect = CHANGES.get(key.name)
     if effect is not None and station.running:

@@ -153,6 +153,17 @@ class Activate(Event):
 
 
 class TransferEnded(Event):
+class Reconfigure(Event):
+    """The web page stored an OCPPConf.xml: `plan` is what it makes of the station's, `keys` what it presets.
+
+    `connection`: it says where to connect, as whom or with which password, whatever was configured before.
+    """
+
+    plan: Plan
+    keys: dict[str, str] = {}
+    connection: bool = False
+
+
     """A real file transfer asked for by `TransferWanted` has ended."""
 
     kind: str  # "diagnostics" or "firmware"

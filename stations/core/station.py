@@ -39,6 +39,7 @@ from stations.core import (  # noqa: F401 — importing them fills the dispatch 
     power,
     product_faults,
     reader,
+    reconfigure,
     remote,
     status,
     supply,

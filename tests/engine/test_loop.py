@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from engine.dial import DialSettings
-from engine.loop import Deploy, Happen, Loop, LoopSettings, Retire, Stop
+from engine.loop import Ask, Deploy, Happen, Loop, LoopSettings, Retire, Stop
 from profiles import fleets
 from profiles.fleets import Deployed
 from results.recorder import Recorder
@@ -361,3 +361,31 @@ def test_stops_and_starts_get_through_when_every_deadline_is_late(run):
     run.loop.post(Retire([0, 1, 2, 3, 4]))
     run.until(accepted(1))
     run.until(lambda _: sorted(run.retired) == [0, 1, 2, 3, 4])
+
+
+def test_a_question_to_one_station_is_answered_with_the_next_facts(run):
+    """The station's page: what it tells, the asker's mistake, a station that is not there, a bug of ours."""
+
+    def mistaken(_unit, _clock):
+        raise PlanError("no such side")
+
+    def buggy(_unit, _clock):
+        raise ZeroDivisionError
+
+    run.deploy(1)
+    run.until(lambda gauges: gauges.registrations.get("Accepted") == 1)
+    questions = [
+        (0, lambda unit, _clock: unit.station.plan.identity),
+        (0, mistaken),
+        (5, mistaken),
+        (0, buggy),
+    ]
+    for ticket, (station, question) in enumerate(questions):
+        run.loop.post(Ask(ticket, station, question))
+    run.until(lambda _gauges: sum(len(batch.answers) for batch in run.batches) == 4)
+    answers = {answer.ticket: answer for batch in run.batches for answer in batch.answers}
+    assert answers[0].told == "GU-0"
+    assert answers[1].mistake == "no such side"
+    assert "not booted" in answers[2].mistake
+    assert "bug of ours" in answers[3].mistake
+    assert any("ZeroDivisionError" in bug for batch in run.batches for bug in batch.bugs)
