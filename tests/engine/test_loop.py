@@ -90,6 +90,11 @@ class Central:
         self._thread.join(PATIENCE_S)
 
 
+def traced_thread(function, arguments):
+    """A native thread that coverage sees into."""
+    threading.Thread(target=function, args=arguments).start()
+
+
 class Run:
     """A loop and everything it has said."""
 
@@ -100,7 +105,7 @@ class Run:
         self._wake = threading.Event()
         self.loop = Loop(settings or LoopSettings(), self.recorder, self._wake.set)
         self.batches = []
-        self.loop.start(_thread.start_new_thread)
+        self.loop.start(traced_thread)
 
     def deploy(self, count, rate_per_s=1000.0, *, first=0, product=QUICK, driver=None):
         plans = [Plan(f"GU-{i}", f"{self.url}/GU-{i}", product) for i in range(first, first + count)]
