@@ -14,9 +14,11 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from msgspec import Struct
 
 from engine.central import YesCentral
+from engine.quiet import HEARTBEAT_S, quieted
 from engine.virtual import MONDAY_UNIX_S, World
 from profiles import fleets
 from profiles.arrivals import DAY_S
@@ -34,12 +36,10 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 _SAMPLE_S: Final = 300.0
-_SAMPLES_PER_WINDOW: Final = 3
+_WINDOW_S: Final = 900.0
 _MINUTE_S: Final = 60.0
 _URL: Final = "ws://virtual.invalid/"  # RFC 6761: a name that never resolves; nothing dials it
 _LONGEST_STAY_S: Final = 3 * DAY_S
-# Nothing that a session is made of depends on these; they spare the virtual edge its small talk.
-_QUIET: Final = {"HeartbeatInterval": "86400", "MeterValueSampleInterval": "3600"}
 
 
 class Session(Struct, frozen=True):
@@ -146,10 +146,10 @@ class Watch:
 
     def __init__(self, deployment: Deployment, seed: int) -> None:
         self.sessions: list[Session] = []
-        central = YesCentral(MONDAY_UNIX_S, heartbeat_s=86_400)
+        # Nothing that a session is made of depends on samples and heartbeats.
+        central = YesCentral(MONDAY_UNIX_S, heartbeat_s=HEARTBEAT_S)
         stations = []
-        for index in range(deployment.count):
-            deployed = deployment.station(index)
+        for deployed in quieted(deployment.station(index) for index in range(deployment.count)):
             assert isinstance(deployed.driver, People)
             stations.append(_Watched(deployed.plan, Witness(deployed.driver, deployed.site, self)))
         self.world = World(stations, central, seed=seed)
@@ -183,7 +183,7 @@ def _session(stay: _Stay, out_s: float, site: str, station: str, connector: int)
         dwell_h=dwell_s / 3600.0,
         kwh=energy_wh / 1000.0,
         charge_h=charge_s / 3600.0,
-        pmax_kw=_peak_kw(stay.registers_wh, flow_s),
+        pmax_kw=_peak_kw(stay.registers_wh, dwell_s, flow_s),
         site=site,
         vehicle=stay.vehicle,
         station=station,
@@ -191,23 +191,26 @@ def _session(stay: _Stay, out_s: float, site: str, station: str, connector: int)
     )
 
 
-def _peak_kw(registers_wh: list[int], flow_s: float) -> float:
+def _peak_kw(registers_wh: list[int], dwell_s: float, flow_s: float) -> float:
     """Highest mean over a quarter of an hour, or over the time with current if that is shorter."""
-    window_s = _SAMPLES_PER_WINDOW * _SAMPLE_S
-    pairs = zip(registers_wh, [*registers_wh[_SAMPLES_PER_WINDOW:-1], registers_wh[-1]], strict=False)
-    highest_wh = max(after - before for before, after in pairs)
-    shortest_s = min(window_s, max(flow_s, 1.0))
-    return highest_wh * 3.6 / shortest_s
+    read_s = np.append(np.arange(len(registers_wh) - 1) * _SAMPLE_S, dwell_s)
+    if dwell_s <= _WINDOW_S:
+        highest_wh = float(registers_wh[-1] - registers_wh[0])
+    else:
+        begin_s = np.append(read_s[read_s <= dwell_s - _WINDOW_S], dwell_s - _WINDOW_S)
+        begin_wh, end_wh = (np.interp(at, read_s, registers_wh) for at in (begin_s, begin_s + _WINDOW_S))
+        highest_wh = float((end_wh - begin_wh).max())
+    return highest_wh * 3.6 / min(_WINDOW_S, max(flow_s, 1.0))
 
 
 def of_fleet(fleet: Fleet, stations: int | None, *, days: int, seed: int) -> list[Session]:
     """Sessions of a fleet over some days; the first day is a Monday."""
-    return Watch(fleet.deploy(stations, url_base=_URL, seed=seed), seed).run(days)
+    return Watch(fleet.deploy(stations, url_base=_URL, seed=seed, start="00:00"), seed).run(days)
 
 
 def of_profile(profile: str, connectors: int, *, days: int, seed: int, mix: str) -> list[Session]:
     """Sessions at `connectors` connectors of one site profile."""
-    fleet = fleets.of_site(profile, connectors, mix=mix, keys=_QUIET)
+    fleet = fleets.of_site(profile, connectors, mix=mix)
     return of_fleet(fleet, None, days=days, seed=seed)
 
 

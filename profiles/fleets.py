@@ -65,7 +65,7 @@ def load(name: str | Path) -> "Fleet":
     )
 
 
-def of_site(site: str, connectors: int, *, mix: str = vehicles.AS_MEASURED, keys: dict[str, str]) -> "Fleet":
+def of_site(site: str, connectors: int, *, mix: str = vehicles.AS_MEASURED) -> "Fleet":
     """A fleet of one site profile alone, on the kind of station it was measured on, from Monday 00:00."""
     if connectors < 1:
         raise PlanError(f"{connectors} connectors; mend: ask for at least 1")
@@ -77,7 +77,6 @@ def of_site(site: str, connectors: int, *, mix: str = vehicles.AS_MEASURED, keys
         product=_TWO_SIDED if sides == 2 else _ONE_SIDED,
         site=site,
         vehicles=mix,
-        keys=keys,
     )
     return Fleet(Path(f"{site}.toml"), FleetFile(title=site, groups=[group], start="Mon 00:00"))
 
@@ -117,8 +116,11 @@ class Fleet:
     @property
     def start_local_s(self) -> float:
         """Local time at which a run begins, in seconds since Monday 00:00."""
-        day, _, clock = self.file.start.partition(" ")
-        hours, _, minutes = clock.partition(":")
+        return self._local_s(None)
+
+    def _local_s(self, clock: str | None) -> float:
+        day, _, written = self.file.start.partition(" ")
+        hours, _, minutes = (clock or written).partition(":")
         return _DAYS.index(day) * 86_400.0 + int(hours) * 3600.0 + int(minutes) * 60.0
 
     def deploy(
@@ -132,8 +134,12 @@ class Fleet:
         security_profile: int = 0,
         durable: bool = False,
         subprotocol_lenient: bool = False,
+        start: str | None = None,
     ) -> "Deployment":
-        """The fleet at `count` stations (None: as written) against the CSMS at `url_base`."""
+        """The fleet at `count` stations (None: as written) against the CSMS at `url_base`.
+
+        `start`: another hour of the fleet's day at which the run begins, as in "17:50".
+        """
         if count is not None and count < 1:
             raise PlanError(f"fleet {self.name}: {count} stations; mend: ask for at least 1")
         if not url_base.startswith(("ws://", "wss://")):
@@ -141,7 +147,7 @@ class Fleet:
         common = _Common(
             url_base, seed, personality, basic_auth_key, security_profile, durable, subprotocol_lenient
         )
-        return Deployment(self, count or self.size, common)
+        return Deployment(self, count or self.size, common, self._local_s(start))
 
     def _check_patterns(self) -> None:
         for key, pattern, longest in (("identity", self.file.identity, 48), ("serial", self.file.serial, 25)):
@@ -209,12 +215,12 @@ class _Common(Struct, frozen=True):
 class Deployment:
     """A fleet at a size, against a target, with a seed."""
 
-    def __init__(self, fleet: Fleet, count: int, common: _Common) -> None:
+    def __init__(self, fleet: Fleet, count: int, common: _Common, start_local_s: float) -> None:
         self.fleet = fleet
         self.count = count
         self.seed = common.seed
         self.tags = fleet.tags
-        self.start_local_s = fleet.start_local_s
+        self.start_local_s = start_local_s
         self._common = common
         self._base = common.url_base if common.url_base.endswith("/") else f"{common.url_base}/"
         self._visits: dict[int, Visits] = {}
