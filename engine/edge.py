@@ -32,9 +32,6 @@ class Wire(Protocol):
         """`deadline` has passed."""
 
 
-class Edge(Protocol):
-    """What a unit needs of its world."""
-
 class Cable(Wire, Protocol):
     """A wire that reaches the network; others only stand between it and a unit."""
 
@@ -54,6 +51,9 @@ class Watch(Protocol):
     def note(self, direction: str, data: bytes) -> None:
         """One text message, "in" or "out"."""
 
+
+class Edge(Protocol):
+    """What a unit needs of its world."""
 
     clock: Clock
     journal: Journal

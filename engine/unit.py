@@ -63,20 +63,20 @@ class Unit:
         "retire_by",
         "stage",
         "station",
+        "watch",
     )
 
     def __init__(
         self, index: int, station: "Station", driver: Driver | None, connectors: int, edge: Edge
-        "watch",
     ) -> None:
         self.index = index
         self.station = station
         self.driver = driver
+        self.watch: Watch | None = None  # set while somebody looks at its frames
         self.link: Wire | None = None
         self.armed = NEVER  # its tick in engine.wheel
         self.stage = Stage.RUNNING
         self.retire_by = FOREVER  # real seconds: when patience with a retiring station ends
-        self.watch: Watch | None = None  # set while somebody looks at its frames
         self._edge = edge
         self._driver_due = FOREVER  # core seconds
         self._busy = False
@@ -210,6 +210,10 @@ class Unit:
         if deadline < FOREVER:
             self._edge.arm(self, deadline)
 
+    def send_driver_away(self) -> None:
+        """From now on nothing happens at the station but what is done by hand."""
+        self.driver, self._driver_due = None, FOREVER
+
     def look(self) -> None:
         """Refresh the gauges that cost something: once in a while, not at each event."""
         if self.stage is Stage.ENDED:
@@ -217,10 +221,6 @@ class Unit:
         tally, station = self._edge.tally, self.station
         tally.backlog += station.backlog - self._backlog
         self._backlog = station.backlog
-    def send_driver_away(self) -> None:
-        """From now on nothing happens at the station but what is done by hand."""
-        self.driver, self._driver_due = None, FOREVER
-
         if self._running or self._power_w:
             now = self._edge.clock.now()
             power_w = sum(station.power_w(number, now) for number in range(1, len(self._statuses)))
@@ -276,6 +276,8 @@ class Unit:
 
     def received(self, data: bytes) -> None:
         """One text message."""
+        if self.watch is not None:
+            self.watch.note("in", data)
         self.happen(ev.Received(data))
 
     def broke_rule(self, rule: str, detail: str, frame: bytes) -> None:
@@ -306,8 +308,6 @@ class Unit:
 
     def _perform(self, effects: Iterable[ev.Effect], now: float) -> None:
         perform = self._PERFORM
-        if self.watch is not None:
-            self.watch.note("in", data)
         for effect in effects:
             perform[type(effect)](self, effect, now)
 
@@ -315,6 +315,8 @@ class Unit:
         link, call = self.link, effect.call
         if link is not None:
             link.send(effect.data)
+            if self.watch is not None:
+                self.watch.note("out", effect.data)
         if call is not None:
             # The bytes are with the kernel here: both loops write at once when they can (C6).
             call.sent = self._edge.clock.now()
@@ -347,8 +349,6 @@ class Unit:
 
     def _transaction_changed(self, effect: ev.TransactionChanged, now: float) -> None:
         before = len(self._running)
-            if self.watch is not None:
-                self.watch.note("out", effect.data)
         if effect.state == "started":
             self._running += (effect.sequence,)
         elif effect.state != "acknowledged":

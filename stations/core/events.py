@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from stations.core.plan import Plan
 from stations.core.vehicle import Vehicle
 
 
@@ -152,7 +153,6 @@ class Activate(Event):
     active: bool
 
 
-class TransferEnded(Event):
 class Reconfigure(Event):
     """The web page stored an OCPPConf.xml: `plan` is what it makes of the station's, `keys` what it presets.
 
@@ -164,6 +164,7 @@ class Reconfigure(Event):
     connection: bool = False
 
 
+class TransferEnded(Event):
     """A real file transfer asked for by `TransferWanted` has ended."""
 
     kind: str  # "diagnostics" or "firmware"

@@ -53,10 +53,10 @@ def connect(station: "Station") -> None:
     """Ask the edge for a connection; it answers with LinkUp or LinkRefused."""
     station.alarms.drop(Alarm.RECONNECT)
     station.set_link(LinkState.CONNECTING)
-    station.effects.append(OpenLink(_url(station), _authorization(station)))
+    station.effects.append(OpenLink(url(station), authorization(station)))
 
 
-def _url(station: "Station") -> str:
+def url(station: "Station") -> str:
     """WS-1: the plan's URL as it stands, unless UID or URI were configured; then URI + "/" + UID."""
     plan, configuration = station.plan, station.configuration
     uri, uid = configuration[URI], configuration[UID]
@@ -91,7 +91,7 @@ def _key(station: "Station") -> str | None:
     return station.configuration[AUTHORIZATION_KEY] or station.plan.basic_auth_key
 
 
-def _authorization(station: "Station") -> str | None:
+def authorization(station: "Station") -> str | None:
     """SEC-1, SEC-2: HTTP Basic with the key's bytes; none in profile 3, nor in 0 unless the plan says so."""
     key = _key(station)
     level = profile(station)
@@ -218,7 +218,7 @@ def _ping(station: "Station", _connector: int, at: float) -> None:
 @changes(AUTHORIZATION_KEY)
 def _new_key(station: "Station") -> None:
     """SEC-3: Accepted, then disconnect and reconnect with the new key; the queue is kept."""
-    if _authorization(station) is not None:
+    if authorization(station) is not None:
         _leave_soon(station)
 
 

@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from engine.dial import DialSettings
-from engine.loop import Ask, Deploy, Happen, Loop, LoopSettings, Retire, Stop
+from engine.loop import Deploy, Happen, Loop, LoopSettings, Retire, Stop
 from profiles import fleets
 from profiles.fleets import Deployed
 from results.recorder import Recorder
@@ -90,11 +90,6 @@ class Central:
         self._thread.join(PATIENCE_S)
 
 
-def traced_thread(function, arguments):
-    """A native thread that coverage sees into."""
-    threading.Thread(target=function, args=arguments).start()
-
-
 class Run:
     """A loop and everything it has said."""
 
@@ -105,7 +100,7 @@ class Run:
         self._wake = threading.Event()
         self.loop = Loop(settings or LoopSettings(), self.recorder, self._wake.set)
         self.batches = []
-        self.loop.start(traced_thread)
+        self.loop.start(_thread.start_new_thread)
 
     def deploy(self, count, rate_per_s=1000.0, *, first=0, product=QUICK, driver=None):
         plans = [Plan(f"GU-{i}", f"{self.url}/GU-{i}", product) for i in range(first, first + count)]
@@ -366,31 +361,3 @@ def test_stops_and_starts_get_through_when_every_deadline_is_late(run):
     run.loop.post(Retire([0, 1, 2, 3, 4]))
     run.until(accepted(1))
     run.until(lambda _: sorted(run.retired) == [0, 1, 2, 3, 4])
-
-
-def test_a_question_to_one_station_is_answered_with_the_next_facts(run):
-    """The station's page: what it tells, the asker's mistake, a station that is not there, a bug of ours."""
-
-    def mistaken(_unit, _clock):
-        raise PlanError("no such side")
-
-    def buggy(_unit, _clock):
-        raise ZeroDivisionError
-
-    run.deploy(1)
-    run.until(lambda gauges: gauges.registrations.get("Accepted") == 1)
-    questions = [
-        (0, lambda unit, _clock: unit.station.plan.identity),
-        (0, mistaken),
-        (5, mistaken),
-        (0, buggy),
-    ]
-    for ticket, (station, question) in enumerate(questions):
-        run.loop.post(Ask(ticket, station, question))
-    run.until(lambda _gauges: sum(len(batch.answers) for batch in run.batches) == 4)
-    answers = {answer.ticket: answer for batch in run.batches for answer in batch.answers}
-    assert answers[0].told == "GU-0"
-    assert answers[1].mistake == "no such side"
-    assert "not booted" in answers[2].mistake
-    assert "bug of ours" in answers[3].mistake
-    assert any("ZeroDivisionError" in bug for batch in run.batches for bug in batch.bugs)
