@@ -11,14 +11,15 @@ import pandas as pd
 import pytest
 from websockets.asyncio.server import serve
 
+import engine.loop
 from engine.dial import DialSettings
-from engine.loop import Deploy, Happen, Loop, LoopSettings, Retire, Stop
+from engine.loop import Ask, Deploy, Happen, Loop, LoopSettings, Retire, Stop
 from profiles import fleets
 from profiles.fleets import Deployed
 from results.recorder import Recorder
 from stations.core.events import PlugIn, Swipe
 from stations.core.plan import Plan, Product
-from stations.errors import PlanError
+from stations.errors import PlanError, StationBug
 
 pytestmark = pytest.mark.realnet
 PATIENCE_S = 20.0
@@ -90,6 +91,11 @@ class Central:
         self._thread.join(PATIENCE_S)
 
 
+def traced_thread(function, arguments):
+    """A native thread that coverage sees into."""
+    threading.Thread(target=function, args=arguments).start()
+
+
 class Run:
     """A loop and everything it has said."""
 
@@ -100,7 +106,7 @@ class Run:
         self._wake = threading.Event()
         self.loop = Loop(settings or LoopSettings(), self.recorder, self._wake.set)
         self.batches = []
-        self.loop.start(_thread.start_new_thread)
+        self.loop.start(traced_thread)
 
     def deploy(self, count, rate_per_s=1000.0, *, first=0, product=QUICK, driver=None):
         plans = [Plan(f"GU-{i}", f"{self.url}/GU-{i}", product) for i in range(first, first + count)]
@@ -280,6 +286,21 @@ def test_a_failing_driver_retires_its_station_and_no_other(run):
     assert run.retired[0] == 0
 
 
+def test_a_station_that_cannot_be_built_is_a_bug_and_no_other_suffers(run, monkeypatch):
+    """C10"""
+    real = engine.loop.Station
+
+    def build(plan, seed):
+        if plan.identity == "GU-1":
+            raise StationBug("no such station")
+        return real(plan, seed)
+
+    monkeypatch.setattr(engine.loop, "Station", build)
+    run.deploy(3)
+    run.until(lambda g: accepted(2)(g) and run.retired == [1])
+    assert "StationBug" in run.bugs[0]
+
+
 def test_a_silent_central_system_cannot_hold_up_the_stop(run, central):
     """C5: shutdown is bounded and idempotent."""
     central.silent = {"StatusNotification"}
@@ -298,8 +319,10 @@ def test_a_silent_central_system_cannot_hold_up_the_stop(run, central):
 def test_a_stop_while_starts_wait_retires_those_too(run):
     run.deploy(50, 1.0)
     run.until(lambda g: g.waiting > 0)
+    run.loop.post(Stop(5.0))
+    run.deploy(1, first=50)  # too late
     run.close()
-    assert sorted(run.retired) == list(range(50))
+    assert sorted(run.retired) == list(range(51))
 
 
 def test_time_can_be_compressed(tmp_path, central):
@@ -361,3 +384,31 @@ def test_stops_and_starts_get_through_when_every_deadline_is_late(run):
     run.loop.post(Retire([0, 1, 2, 3, 4]))
     run.until(accepted(1))
     run.until(lambda _: sorted(run.retired) == [0, 1, 2, 3, 4])
+
+
+def test_a_question_to_one_station_is_answered_with_the_next_facts(run):
+    """The station's page: what it tells, the asker's mistake, a station that is not there, a bug of ours."""
+
+    def mistaken(_unit, _clock):
+        raise PlanError("no such side")
+
+    def buggy(_unit, _clock):
+        raise ZeroDivisionError
+
+    run.deploy(1)
+    run.until(lambda gauges: gauges.registrations.get("Accepted") == 1)
+    questions = [
+        (0, lambda unit, _clock: unit.station.plan.identity),
+        (0, mistaken),
+        (5, mistaken),
+        (0, buggy),
+    ]
+    for ticket, (station, question) in enumerate(questions):
+        run.loop.post(Ask(ticket, station, question))
+    run.until(lambda _gauges: sum(len(batch.answers) for batch in run.batches) == 4)
+    answers = {answer.ticket: answer for batch in run.batches for answer in batch.answers}
+    assert answers[0].told == "GU-0"
+    assert answers[1].mistake == "no such side"
+    assert "not booted" in answers[2].mistake
+    assert "bug of ours" in answers[3].mistake
+    assert any("ZeroDivisionError" in bug for batch in run.batches for bug in batch.bugs)
