@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from engine.clock import Clock, monotonic
 from engine.dial import Dial, DialSettings, tls_context
-from engine.facts import FactBatch, Tally
+from engine.facts import Answer, FactBatch, Tally
 from engine.journal import Journal
 from engine.link import Link
 from engine.unit import FOREVER, Unit
@@ -85,13 +85,24 @@ class Happen(Struct):
     event: Event
 
 
+class Ask(Struct):
+    """Let `question` look at one station, or change it, in the loop's thread; facts bring the `Answer`.
+
+    A PlanError out of it is the mistake of whoever asked.
+    """
+
+    ticket: int
+    station: int
+    question: Callable[[Unit, Clock], Any]
+
+
 class Stop(Struct):
     """Retire everybody within `timeout_s`, send the last facts, end the thread. Idempotent."""
 
     timeout_s: float
 
 
-Command: TypeAlias = Deploy | Retire | Happen | Stop
+Command: TypeAlias = Deploy | Retire | Happen | Ask | Stop
 
 
 class Loop:
@@ -125,6 +136,7 @@ class Loop:
         self._to_look: list[Unit] = []
         self._retired: list[int] = []
         self._bugs: list[str] = []
+        self._answers: list[Answer] = []
         self._stop_by = FOREVER
         self._working = False  # another turn of work is scheduled
         self._grown = False  # stations were built since the last freeze
@@ -232,6 +244,8 @@ class Loop:
                 self._changes.append((unit, command.event))
         elif isinstance(command, Deploy):
             self._deploy(command)
+        elif isinstance(command, Ask):
+            self._answers.append(self._ask(command))
         elif isinstance(command, Retire):
             for index in command.stations:
                 self._retire(index)
@@ -245,6 +259,18 @@ class Loop:
             unit.happen(event)
         except PlanError as mistake:  # whoever posted it should have known
             self._bugs.append(f"station {unit.index}: {mistake}")
+
+    def _ask(self, command: Ask) -> Answer:
+        unit = self._units.get(command.station)
+        if unit is None:
+            return Answer(command.ticket, mistake="the station has not booted, or is gone")
+        try:
+            return Answer(command.ticket, command.question(unit, self.clock))
+        except PlanError as mistake:
+            return Answer(command.ticket, mistake=str(mistake))
+        except Exception as error:  # noqa: BLE001 — our bug, reported; the station and the loop go on
+            self._bugs.append(f"station {command.station}: " + "".join(format_exception(error)))
+            return Answer(command.ticket, mistake="this is a bug of ours; the log has it")
 
     def _deploy(self, command: Deploy) -> None:
         if self._stop_by < FOREVER:
@@ -319,8 +345,9 @@ class Loop:
             self._vitals.calls(calls)
         retired, self._retired = self._retired, []
         bugs, self._bugs = self._bugs, []
+        answers, self._answers = self._answers, []
         gauges = self.tally.gauges(len(self._units), len(self._waiting))
-        self.facts.append(FactBatch(gauges, calls, retired, bugs, health))
+        self.facts.append(FactBatch(gauges, calls, retired, bugs, health, answers))
 
     # What units ask of their edge.
 
