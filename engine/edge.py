@@ -32,19 +32,6 @@ class Wire(Protocol):
         """`deadline` has passed."""
 
 
-class Cable(Wire, Protocol):
-    """A wire that reaches the network; others only stand between it and a unit."""
-
-    def hand_to(self, owner: "Rough") -> None:
-        """From now on this one is told what happens."""
-
-    def pause(self) -> None:
-        """Stop reading from the network."""
-
-    def resume(self) -> None:
-        """Read on."""
-
-
 class Watch(Protocol):
     """Somebody who looks at a station's frames; `engine.portrait` has one."""
 
