@@ -12,6 +12,10 @@ from stations.errors import PlanError
 COMMANDS: Final = {
     "run": ("engine.cli.run", "put a fleet on a central system, with Locust"),
     "summary": ("engine.cli.analysis", "the table of a finished run, or of one that was killed"),
+    "report": ("engine.cli.analysis", "one self-contained HTML file about a run, or about several"),
+    "check": ("engine.cli.analysis", "a run against thresholds: verdict, JUnit, exit code"),
+    "compare": ("engine.cli.analysis", "candidate runs against baseline runs, without crying wolf"),
+    "reconcile": ("engine.cli.analysis", "the stations' ledger against the central system's records"),
     "csms": ("engine.cli.csms", "the embedded central system by itself"),
     "conf": ("engine.cli.conf", "make, check and show an OCPPConf.xml"),
     "station": ("engine.cli.station", "one station, driven by JSON lines on standard input"),
@@ -23,6 +27,7 @@ examples:
   greenup run --stations 2000 --csms-url ws://csms.example:9000/ocpp --duration 10m
   greenup run --ui                                  the same from Locust's web page
   greenup summary runs/2026-11-22T074100Z-steady-7f3a
+  greenup check runs/2026-11-22T074100Z-steady-7f3a --slo slo.toml
   greenup COMMAND --help                            everything about one command
 """
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from results.analysis.render import summary_markdown, summary_text
-from results.analysis.run import open_run
+from results.analysis.run import Run, open_run
 from results.analysis.summary import Summary
 from results.exit_codes import ExitCode
 from results.secrets import safe_url
 from stations.errors import PlanError
-
 
 EMBEDDED_DATABASE: Final = "csms.sqlite"  # where a run that started the embedded CSMS keeps its ledger
 
@@ -93,8 +92,10 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--base", metavar="RUN", nargs="+", required=True, help="runs of the baseline")
-    parser.add_argument("--candidate", metavar="RUN", nargs="+", required=True, help="runs of the candidate")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="*", help="candidate runs; without --base the first half is the baseline"
+    )
+    parser.add_argument("--base", metavar="RUN", nargs="+", help="runs of the baseline")
     parser.add_argument("--history", action="store_true", help="the baseline is a history of sessions (weak)")
     parser.add_argument("--phase", help="default: steady where every run has it")
     parser.add_argument("--csv", metavar="FILE", help="write one row per run for drift detectors")
@@ -111,8 +112,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         drift_csv,
     )
 
-    base = [open_run(path) for path in arguments.base]
-    candidate = [open_run(path) for path in arguments.candidate]
+    base, candidate = _arms(arguments)
     found = compare(base, candidate, phase=arguments.phase, history=arguments.history)
     forms: dict[str, Callable[[Comparison], str]] = {
         "text": comparison_text,
@@ -123,6 +123,16 @@ def _compare(arguments: argparse.Namespace) -> int:
     if arguments.csv:
         Path(arguments.csv).write_text(drift_csv([*base, *candidate], arguments.phase), "utf-8")
     return found.exit_code
+
+
+def _arms(arguments: argparse.Namespace) -> tuple[list[Run], list[Run]]:
+    runs = [open_run(path) for path in arguments.runs]
+    if arguments.base is not None:
+        return [open_run(path) for path in arguments.base], runs
+    if not runs or len(runs) % 2:
+        raise PlanError("name as many candidate as baseline runs, baseline first, or use --base RUN …")
+    half = len(runs) // 2
+    return runs[:half], runs[half:]
 
 
 def _reconcile_arguments(parser: argparse.ArgumentParser) -> None:

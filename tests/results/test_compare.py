@@ -1,6 +1,8 @@
 import csv
 import io
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -196,3 +198,20 @@ def test_a_gate_compares_with_the_baseline(runs):
     slos = from_mapping({"version": 1, "slos": {"mine": "p50(response) vs baseline < +10%"}}, "slo.toml")
     assert check(candidate[0], slos, base).checks[-1].status is Status.FAILED
     assert check(candidate[0], slos, base).exit_code == 3
+
+
+def run_compare(*arguments):
+    command = [sys.executable, "-m", "results.analysis", "compare", *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+
+
+def test_the_command_takes_halves_or_a_named_baseline(runs, tmp_path):
+    base, candidate = ([run.path for run in arm] for arm in runs)
+    done = run_compare(*base, *candidate, "--csv", tmp_path / "drift.csv")
+    assert done.returncode == 3, done.stderr
+    assert "regressed" in done.stdout
+    assert len((tmp_path / "drift.csv").read_text().splitlines()) == 7
+    assert run_compare(*base[1:], "--base", *base[:2]).returncode == 0
+    odd = run_compare(*base)
+    assert odd.returncode == 2
+    assert "as many candidate as baseline runs" in odd.stderr
