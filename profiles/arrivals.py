@@ -16,6 +16,7 @@ from profiles import vehicles
 from profiles.cars import Wish
 from profiles.mixtures import DAY_BEGINS_H, Mixture, Sessions
 from profiles.sitefile import Measured
+from profiles.supply import PLATEAU_V
 from profiles.visits import Visit
 from stations.core.streams import Stream, stream
 from stations.errors import StationBug
@@ -209,15 +210,22 @@ class StationPlan:
         return structs.replace(wish, wake_s=waits_s + luck.uniform(0.0, 300.0))
 
     def _rest(self, visit: Visit, now_s: float) -> Visit:
-        """What is left of a visit that began before `now_s`."""
-        left = (visit.arrive_s + visit.stay_s - now_s) / visit.stay_s
+        """What is left of a visit that began before `now_s`: less time, and less energy or none at all."""
         begin_s = stream(self._seed, f"{self._place.name}/{self._station}/{now_s}", "there").uniform(
             1.0, 30.0
         )
-        wish = structs.replace(visit.wish, need_wh=max(visit.wish.need_wh * left, 50.0))
-        return structs.replace(
-            visit, arrive_s=now_s + begin_s, stay_s=max(visit.stay_s * left - begin_s, 30.0), wish=wish
-        )
+        wish = visit.wish
+        slept_s = now_s - visit.arrive_s
+        charged_s = max(slept_s - wish.wake_s, 0.0)
+        done = charged_s * visit.phases * PLATEAU_V * wish.current_a / 3600.0 / max(wish.need_wh, 1.0)
+        if done >= 1.0:
+            wish = structs.replace(wish, wake_s=inf)
+        else:
+            wish = structs.replace(
+                wish, need_wh=wish.need_wh * (1.0 - done), wake_s=max(wish.wake_s - slept_s, 6.0)
+            )
+        stay_s = visit.arrive_s + visit.stay_s - now_s - begin_s
+        return structs.replace(visit, arrive_s=now_s + begin_s, stay_s=max(stay_s, 30.0), wish=wish)
 
 
 def day_of(local_s: float) -> int:

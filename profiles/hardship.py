@@ -158,9 +158,12 @@ def occasions(entry: Hardship) -> Iterator[float]:
 
 def windows(plan: Sequence[Hardship]) -> list[Iterator[Window]]:
     """For each entry its windows in order, for ever if it goes on for ever."""
-    return [
-        (Window(begin_s, begin_s + _length_s(entry), entry) for begin_s in occasions(entry)) for entry in plan
-    ]
+    return [_windows(entry) for entry in plan]
+
+
+def _windows(entry: Hardship) -> Iterator[Window]:
+    for begin_s in occasions(entry):
+        yield Window(begin_s, begin_s + _length_s(entry), entry)
 
 
 def ends_s(plan: Sequence[Hardship]) -> float:
