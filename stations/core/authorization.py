@@ -118,14 +118,11 @@ def withdraw(station: "Station", connector: Connector) -> None:
     _refused(station, connector)
 
 
-def group_stop(station: "Station", connector: Connector, id_tag: str) -> None:
+def group_stop(station: "Station", connector: Connector, running: Transaction, id_tag: str) -> None:
     """AUTH-8: another tag stops a transaction only if both have the same parent (TC_069).
 
-    Nobody is asked if the running transaction has no parent (TC_068).
+    Nobody is asked if the running transaction has no parent (TC_068); the reader looks.
     """
-    running = connector.transaction
-    if running is None or running.parent_id_tag is None:
-        return
     entry = tags.known(station, id_tag)
     stop = GroupStop(connector.number, running, id_tag)
     if entry is not None and entry.valid and (not station.serving or entry.parent_id_tag is not None):

@@ -24,6 +24,7 @@ from stations.wire.types import Action, RegistrationStatus
 if TYPE_CHECKING:
     from stations.core.station import Station
 
+DAY_S: Final = 86_400
 RETRY_MIN_S: Final = 30.0  # BOOT-8, BOOT-5: without an interval of the central system
 _ACCEPTED: Final = RegistrationStatus.ACCEPTED
 _HEARTBEAT: Final = Heartbeat()
@@ -125,18 +126,22 @@ def _adopt(station: "Station", interval_s: int) -> None:
 
 @changes(HEARTBEAT_INTERVAL)
 def arm_heartbeat(station: "Station") -> None:
-    """HB-1, HB-3: count from now; 0 means none; only while Accepted and online."""
-    interval_s = station.configuration[HEARTBEAT_INTERVAL]
-    if interval_s > 0 and station.serving:
-        station.alarms.set(Alarm.HEARTBEAT, station.now + interval_s)
+    """HB-1, HB-3: count from now, only while Accepted and online."""
+    if station.serving:
+        station.alarms.set(Alarm.HEARTBEAT, station.now + _interval_s(station))
     else:
         station.alarms.drop(Alarm.HEARTBEAT)
+
+
+def _interval_s(station: "Station") -> int:
+    """HB-3: 0 means no periodic heartbeat, but one a day for the clock (OCPP-J 5.3)."""
+    return station.configuration[HEARTBEAT_INTERVAL] or DAY_S
 
 
 @rings(Alarm.HEARTBEAT)
 def _beat(station: "Station", _connector: int, at: float) -> None:
     """HB-2: any CALL within the interval does instead; then the timer runs from that CALL."""
-    interval_s = station.configuration[HEARTBEAT_INTERVAL]
+    interval_s = _interval_s(station)
     quiet_since = station.last_call_at
     if quiet_since + interval_s > at:
         station.alarms.set(Alarm.HEARTBEAT, quiet_since + interval_s)

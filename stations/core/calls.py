@@ -8,6 +8,7 @@ What may go out depends on the registration (BOOT-1, BOOT-6, BOOT-7).
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import fields
 
 from stations.core import backlog
 from stations.core.alarms import Alarm
@@ -33,6 +34,11 @@ _TIME_OUTS: Final[dict[str, Key[int]]] = {
 }  # RPC-4; every other CALL has confBasicTime
 
 _CONFIRMATIONS: Final = {action: operation.confirmation for action, operation in OPERATIONS.items()}
+_EMPTY: Final = {
+    action: operation.confirmation()
+    for action, operation in OPERATIONS.items()
+    if not any(field.required for field in fields(operation.confirmation))
+}  # most answers are `{}`: one shared confirmation each
 _OK: Final = Outcome.OK
 
 DEAD_AFTER_S: Final = 300.0  # nothing heard for so long …
@@ -73,8 +79,8 @@ def put(station: "Station", outgoing: Outgoing) -> None:
 
 
 def pump(station: "Station") -> None:
-    """Use the line if it is free: called once at the end of every event."""
-    if station.open_call is None and station.link_up:
+    """Use the free line: called once at the end of every event if anything waits for it."""
+    if station.link_up:
         outgoing = _next(station)
         if outgoing is not None:
             _transmit(station, outgoing)
@@ -133,6 +139,10 @@ def answered(station: "Station", frame: CallResult, data: bytes) -> None:
     if call is None or frame.id != call.id:
         station.find("RPC-5", "CALLRESULT with an id that is not open", data)
         return
+    station.attempts = 0  # WS-3: the back-off starts afresh
+    if bytes(frame.payload) == b"{}" and (empty := _EMPTY.get(call.action)) is not None:
+        end(station, _OK, empty, bytes_in=len(data))
+        return
     try:
         confirmation, ignored = decode_confirmation(_CONFIRMATIONS[call.action], frame.payload)
     except PeerError as error:
@@ -141,7 +151,6 @@ def answered(station: "Station", frame: CallResult, data: bytes) -> None:
         return
     if ignored:
         station.find("RPC-11", f"{call.action}.conf has {', '.join(ignored)}", data)
-    station.attempts = 0  # WS-3: the back-off starts afresh
     end(station, _OK, confirmation, bytes_in=len(data))
 
 

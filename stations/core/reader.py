@@ -30,8 +30,9 @@ def _swipe(station: "Station", event: Swipe) -> None:
         authorization.present(station, connector, Presented(event.id_tag, side_known))
         return
     for side in sides:
-        if side.transaction is not None:
-            authorization.group_stop(station, side, event.id_tag)
+        running = side.transaction
+        if running is not None and running.parent_id_tag is not None:
+            authorization.group_stop(station, side, running, event.id_tag)
             return
 
 

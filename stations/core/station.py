@@ -167,7 +167,10 @@ class Station:
 
     def on_event(self, event: Event, now: float, due: float | None = None) -> Effects:
         """Apply one event; returns what the edge must do, in order."""
-        self._begin(now, now if due is None else due)
+        self.now = now
+        self.due = now if due is None else due
+        self.effects = []
+        self.changed = False
         EVENTS[type(event)](self, event)
         return self._finish()
 
@@ -178,23 +181,19 @@ class Station:
 
     def on_deadline(self, now: float) -> Effects:
         """Do everything that is due by now."""
-        self._begin(now, now)
+        self.now = now
+        self.effects = []
+        self.changed = False
         while (alarm := self.alarms.take(now)) is not None:
             kind, connector, at = alarm
             self.due = now
             RINGS[kind](self, connector, at)
         return self._finish()
 
-    def _begin(self, now: float, due: float) -> None:
-        self.now = now
-        self.due = due
-        self.effects = []
-        self.changed = False
-
     def _finish(self) -> Effects:
         if self.resetting is not None:
             power.proceed(self)
-        if self.open_call is None:
+        if self.open_call is None and (self.outbox or self.queue):
             calls.pump(self)
         effects = self.effects
         if self.changed and self.plan.durable:

@@ -228,15 +228,17 @@ def test_no_beat_is_sent_or_saved_up_offline():
     assert [call.at for call in station.sent("Heartbeat", count)] == [online + 300]
 
 
-def test_a_changed_interval_counts_from_now_and_zero_means_none():
+def test_a_changed_interval_counts_from_now_and_zero_leaves_one_a_day():
     """HB-3, CC-3."""
     station = bench(personality=Personality.SPEC).run(100)
     station.command("ChangeConfiguration", key="HeartbeatInterval", value="20")
     station.run(20)
     assert [call.at for call in station.sent("Heartbeat")] == [120]
     station.command("ChangeConfiguration", key="HeartbeatInterval", value="0")
-    station.run(1000)
+    station.run(86_399)
     assert len(station.sent("Heartbeat")) == 1
+    station.run(1)
+    assert len(station.sent("Heartbeat")) == 2
 
 
 def test_a_clock_step_moves_timestamps_but_no_timer():
