@@ -149,18 +149,17 @@ def _answered(
             if info.status is AuthorizationStatus.ACCEPTED:
                 _stop_for_parent(station, about, info.parent_id_tag)
         return
-    connector = station.connectors[outgoing.connector]
-    if info is not None and isinstance(about, Presented):
+    assert isinstance(about, Presented)  # nobody else asks
+    if info is not None:
         tags.learn(station, about.id_tag, info)
-    connector = next((side for side in station.connectors if side.presented is about), connector)
-    presented = connector.presented
-    if presented is None or presented is not about:
+    connector = next((side for side in station.connectors if side.presented is about), None)
+    if connector is None:
         return  # withdrawn or timed out in the meantime
     if info is not None and info.status is AuthorizationStatus.ACCEPTED:
-        presented.parent_id_tag, presented.parent_known = info.parent_id_tag, True
-        _granted(station, connector, presented)
+        about.parent_id_tag, about.parent_known = info.parent_id_tag, True
+        _granted(station, connector, about)
     elif outcome is Outcome.CLOSED:
-        _without_answer(station, connector, presented)
+        _without_answer(station, connector, about)
     else:
         _refused(station, connector)  # AUTH-6, AUTH-7
 

@@ -224,8 +224,6 @@ def _connection_timed_out(station: "Station", number: int, at: float) -> None:
     """ST-4: tag without cable → Available; cable without tag → Finishing (B6, E3.20)."""
     station.due = at
     connector = station.connectors[number]
-    if connector.transaction is not None:
-        return
     connector.presented = None
     connector.finishing = connector.plugged
     settle(station, connector)

@@ -256,8 +256,7 @@ def _interval_changed(station: "Station") -> None:
 def _sample(station: "Station", number: int, at: float) -> None:
     connector = station.connectors[number]
     running = connector.transaction
-    if running is None:
-        return
+    assert running is not None  # `finish` drops the alarm with the transaction
     station.due = at
     _arm(station, connector, at)
     sight = _sight(station, connector, running.interval_wh)

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 from stations.core import authorization, hardware, reader, smartcharging, supply, transaction
 from stations.core.authorization import Presented
 from stations.core.connector import Connector
-from stations.core.dispatch import Refused, answers
+from stations.core.dispatch import answers
 from stations.core.keys import AUTHORIZE_REMOTE_TX_REQUESTS
-from stations.wire.errors import ErrorCode
 from stations.wire.messages import (
     DataTransfer,
     DataTransferConf,
@@ -96,8 +95,6 @@ def _unlock(station: "Station", request: UnlockConnector) -> UnlockConnectorConf
 
 
 @answers(DataTransfer)
-def _data_transfer(_station: "Station", request: DataTransfer) -> DataTransferConf:
+def _data_transfer(_station: "Station", _request: DataTransfer) -> DataTransferConf:
     """DT-2: the product knows no vendor's messages."""
-    if not request.vendor_id:
-        raise Refused(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "vendorId is empty")
     return DataTransferConf(DataTransferStatus.UNKNOWN_VENDOR_ID)

@@ -433,3 +433,22 @@ def test_full_and_differential_updates_by_the_rules():
     assert station.command("GetLocalListVersion") == {"listVersion": 6}
     assert send_list(station, 0) == "Accepted"
     assert station.command("GetLocalListVersion") == {"listVersion": 0}
+
+
+def test_an_unasked_remote_start_at_a_group_reservation_asks_for_the_parent():
+    """RN-4 (TC_053), RS-6: AuthorizeRemoteTxRequests=false knows no parent, so Authorize.req finds it."""
+    for parent, status in (("FAMILY", "Charging"), ("OTHERS", "Preparing")):
+        station = bench(keys={"AuthorizeRemoteTxRequests": "false"})
+        station.command(
+            "ReserveNow",
+            connectorId=1,
+            reservationId=5,
+            idTag="X",
+            parentIdTag="FAMILY",
+            expiryDate=station.time(600),
+        )
+        station.answer["Authorize"] = {"idTagInfo": {"status": "Accepted", "parentIdTag": parent}}
+        station.plug()
+        assert start(station) == ACCEPTED
+        assert len(station.sent("Authorize")) == 1
+        assert station.status() == status
