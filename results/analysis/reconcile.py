@@ -239,11 +239,13 @@ def _verdicts(
     other_place = sure(rows["uid"].astype("string") != rows["their_station"]) | sure(
         rows["connector"].astype("Int64") != rows["their_connector"]
     )
+    twice = copied | sure(rows["their_stops"] > 1)
     choices = [
         (~present & shared, Match.MERGED),
         (~present & accepted, Match.LOST),
         (~present, Match.UNKNOWN_ABSENT),
-        (copied | sure(rows["their_stops"] > 1), Match.DUPLICATED),
+        (shared & (twice | other_energy), Match.MERGED),  # the other session's stop ended up here
+        (twice, Match.DUPLICATED),
         (other_place, Match.STATION),
         (settled & ~ended, Match.LOST_STOP),
         (stopped & ended & other_energy | other_start, Match.ENERGY),
