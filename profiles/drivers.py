@@ -103,7 +103,7 @@ class Place(Protocol):
 class People:
     """The driver of a scheduled station."""
 
-    __slots__ = ("_luck", "_place", "_schedule", "_shift_s", "_sides", "_start_local_s", "_supply")
+    __slots__ = ("_luck", "_place", "_schedule", "_shift_s", "_sides", "_start_local_s")
 
     def __init__(self, place: Place, start_local_s: float) -> None:
         """`start_local_s` counts when the edge does not call `start` itself."""
@@ -111,7 +111,6 @@ class People:
         self._start_local_s = start_local_s
         self._sides: tuple[Side, ...] | None = None
         self._schedule: Schedule | None = None
-        self._supply: Supply | None = None
         self._luck: Stream | None = None
         self._shift_s = 0.0  # edge clock minus local time
 
@@ -174,7 +173,7 @@ class People:
             return None
         side.until = side.at + visit.stay_s
         side.step, side.count = (Step.BADGE if self._place.badge else Step.LOOK), 0
-        event = PlugIn(side.number, self._car(side, visit))
+        event = PlugIn(side.number, car_of(self._place, side.number, visit, self._shift_s))
         side.at += min(self._after(2.0, 15.0), visit.stay_s / 4)
         return event
 
@@ -227,16 +226,6 @@ class People:
         side.at += self._after(300.0, 900.0)
         return PlugOutEv(side.number)
 
-    def _car(self, side: Side, visit: Visit) -> Car:
-        place = self._place
-        if self._supply is None:
-            self._supply = Supply(place.seed, place.site, place.identity, self._shift_s)
-        noise = stream(place.seed, f"{place.identity}/{side.number}/{visit.arrive_s}", "meter").state
-        wish = visit.wish
-        if visit.fitted:
-            wish = structs.replace(wish, current_a=self._supply.equivalent_a(wish.current_a, PLATEAU_V))
-        return Car(wish, self._supply, phases=min(visit.phases, place.phases), noise=noise)
-
     _STEPS: ClassVar = {
         Step.ARRIVE: _arrive,
         Step.BADGE: _badge,
@@ -246,3 +235,13 @@ class People:
         Step.GONE: _gone,
         Step.NOBODY: _nobody,
     }
+
+
+def car_of(place: Place, connector: int, visit: Visit, shift_s: float) -> Car:
+    """The visitor's car at that station; `shift_s` is the edge clock minus local time."""
+    supply = Supply(place.seed, place.site, place.identity, shift_s)
+    noise = stream(place.seed, f"{place.identity}/{connector}/{visit.arrive_s}", "meter").state
+    wish = visit.wish
+    if visit.fitted:
+        wish = structs.replace(wish, current_a=supply.equivalent_a(wish.current_a, PLATEAU_V))
+    return Car(wish, supply, phases=min(visit.phases, place.phases), noise=noise)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from msgspec import Struct, structs
 
 from profiles import hardship, sites, tomlfile, vehicles
-from profiles.drivers import Driver, People
+from profiles.drivers import Driver, People, Place
 from profiles.fleetfile import FleetFile, Group
 from profiles.network import Network
 from profiles.sites import Site, Visits
@@ -262,6 +262,12 @@ class Deployment:
             plan = template.planned(index + 1, plan, server=common.url_base)
         standing = _Standing(self, which, rank, identity, variant)
         return Deployed(plan, People(standing, self.start_local_s), group.name, group.site, group.network)
+
+    def place(self, index: int) -> Place:
+        """Where station `index` stands, for whoever wants its visits without the station."""
+        deployed = self.station(index)
+        which, rank = self.fleet._turns.member(index)  # noqa: SLF001 — as above
+        return _Standing(self, which, rank, deployed.plan.identity, deployed.plan.product)
 
     def id_tags(self) -> Sequence[Tag]:
         """The badge pool, to be put into a central system that checks badges."""

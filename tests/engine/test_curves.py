@@ -1,0 +1,50 @@
+"""Within-session series for tables and pictures."""
+
+import csv
+from argparse import ArgumentParser
+
+import pytest
+
+from engine import curves
+from profiles import fleets
+from stations.errors import PlanError
+
+
+def arguments(*words):
+    parser = ArgumentParser()
+    curves.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+@pytest.mark.parametrize("what", [("--profile", "work-fr"), ("--fleet", "mixed-city"), ("--fleet", "demo")])
+def test_series_have_the_promised_columns_and_a_register_that_never_falls(what, tmp_path):
+    out = tmp_path / "c.csv"
+    step = "5" if "demo" in what else "60"
+    assert curves.run(arguments(*what, "--sessions", "5", "--step", step, "--out", str(out))) == 5
+    rows = list(csv.DictReader(out.open()))
+    assert tuple(rows[0]) == curves.COLUMNS
+    for number in range(1, 6):
+        energy = [float(row["energy_wh"]) for row in rows if row["session"] == str(number)]
+        assert energy == sorted(energy)
+        assert len(energy) > 2
+
+
+def test_every_session_draws_energy_and_drops_the_voltage():
+    deployment = fleets.of_site("public-nl", 80).deploy(40, url_base="ws://x/", seed=4)
+    made = list(curves.curves(deployment, 30, 60.0, 6 * 3600.0))
+    assert len(made) == 30
+    assert all(curve.samples[-1].energy_wh > 0 for curve in made)
+    assert {curve.finished for curve in made} == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--profile", "nix"), "no such profile"),
+        (("--profile", "work-fr", "--sessions", "0"), "out of range"),
+        (("--profile", "work-fr", "--sessions", "1", "--out", "/nowhere/c.csv"), "cannot be written"),
+    ],
+)
+def test_bad_arguments_are_one_line(words, says):
+    with pytest.raises(PlanError, match=says):
+        curves.run(arguments(*words))
