@@ -16,7 +16,8 @@ from results.analysis.files import Where
 from results.analysis.latency import latency
 from results.analysis.render import summary_html
 from results.analysis.summary import Summary, summarise
-from results.analysis.trust import DEFAULT_LIMITS, Limits, Trust, judge
+from results.analysis.trust import Trust, judge
+from results.limits import DEFAULT_LIMITS, Limits
 from results.run import RunRecord, read_record
 from results.schema import (
     CALLS,

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from results.analysis.slo_grammar import Threshold, duration_us, parse
-from results.analysis.trust import DEFAULT_LIMITS, Limits
+from results.limits import DEFAULT_LIMITS, Limits
 from stations.errors import PlanError
 
 _GENERATOR_TIMES: Final = {

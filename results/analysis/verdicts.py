@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from results.analysis.trust import DEFAULT_LIMITS, Limits
 from results.exit_codes import MEANING, ExitCode, decisive
+from results.limits import DEFAULT_LIMITS, Limits
 from results.run import ABORTED
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 import results
-from results.analysis.trust import Limits, bad_seconds
+from results.analysis.trust import bad_seconds
+from results.limits import Limits
 from results.receipt import Receipt
 from results.run import create
 
