@@ -36,6 +36,7 @@ class Wish(Struct, frozen=True, gc=False):
     cut: float = 0.1  # share of current_a at which a taper ends
     wake_s: float = 6.0  # from the first offer to the first current
     lag_s: float = 3.0  # time constant of the answer to a new limit
+    soft_s: float = 4.0  # time constant of the first rise
     grip: float = 0.985  # share of an offered limit that is really taken
     minimum_a: float = 6.0  # lowest offer the car charges at
     sip_a: float = 0.0  # active current below that, when it has charged before
@@ -253,20 +254,15 @@ class Car:
             self._next_step(now)
             return
         before = self._current(now)
+        lag_s = wish.soft_s if self._stage == _WAIT else wish.lag_s
         grip_a = sqrt(max((self._limit * wish.grip) ** 2 - (wish.reactive_var / 230.0) ** 2, 0.0))
         target = min(grip_a, wish.current_a) * level
-        until = self._knee(now, before, target, missing_wh)
-        if until < now + _SETTLED * wish.lag_s and wish.taper_s:  # the battery limits from the start
+        until = self._knee(target, missing_wh) + now + lag_s * (target - before) / target
+        if until < now + _SETTLED * lag_s and wish.taper_s:  # the battery limits from the start
             target = min(target, self._allowed(missing_wh))
-            until = now + _SETTLED * wish.lag_s
-        self._flow(
-            now,
-            _RAMP,
-            min(max(until, now), self._window_at),
-            settled=target,
-            excess=before - target,
-            lag_s=wish.lag_s,
-        )
+            until = now + _SETTLED * lag_s
+        until = min(max(until, now), self._window_at)
+        self._flow(now, _RAMP, until, settled=target, excess=before - target, lag_s=lag_s)
 
     def _allowed(self, missing_wh: float) -> float:
         """What the battery takes with so much energy missing."""
@@ -281,15 +277,14 @@ class Car:
         else:
             self._flow(now, _WAIT)
 
-    def _knee(self, now: float, before: float, target: float, missing_wh: float) -> float:
-        """When the battery begins to limit an approach from `before` to `target`, both in A."""
+    def _knee(self, target: float, missing_wh: float) -> float:
+        """Seconds at `target` A until the battery begins to limit."""
         wish = self.wish
         if missing_wh == inf:
             return inf
         watts_per_a = self._watts_per_a(target)
         reserve_wh = max(target - wish.cut * wish.current_a, 0.0) * watts_per_a * wish.taper_s / 3600.0
-        seconds = (missing_wh - reserve_wh) * 3600.0 / (watts_per_a * target)
-        return now + seconds + wish.lag_s * (target - before) / target
+        return (missing_wh - reserve_wh) * 3600.0 / (watts_per_a * target)
 
     def _taper(self, now: float) -> None:
         """The battery limits: exponentially down to the cut, from whatever flows or may flow now."""

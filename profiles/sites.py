@@ -116,5 +116,6 @@ class _SteadySchedule:
             taper_s=2.0,
             wake_s=luck.uniform(0.5, 2.0),
             lag_s=luck.uniform(0.5, 1.5),
+            soft_s=luck.uniform(0.5, 1.5),
         )
         return Visit(after_s + gap_s, stay_s, wish, phases, "demo", luck.integer(self._tags))

@@ -14,11 +14,11 @@ from stations.core.streams import stream
 PLATEAU_V: Final = 231.0  # usual voltage under load
 _DAY_S: Final = 86_400.0
 _EVENING_S: Final = 19 * 3600.0  # the swing is lowest when the neighbourhood cooks
-_SLOW: Final = (4, 0.9, 1500.0)  # cosines, standard deviation in V, correlation time in s
-_FAST: Final = (2, 0.3, 40.0)
+_SLOW: Final = (4, 1.1, 1500.0)  # cosines, standard deviation in V, correlation time in s
+_FAST: Final = (2, 0.7, 25.0)
 
-# Slow waves come from upstream, common to the phases; the fast ones are the neighbours', phase by phase.
-FAST_WEIGHTS: Final = ((1.0, 0.35), (-0.45, 1.0), (0.55, -0.85))
+# Slow waves come from upstream, common to the phases; the fast ones are mostly the neighbours' own.
+FAST_WEIGHTS: Final = ((0.6, 1.0), (-0.5, 1.05), (0.8, 0.7))
 
 Phases: TypeAlias = tuple[float, float, float]  # L1, L2, L3
 Waves: TypeAlias = list[tuple[float, float, float]]  # amplitude · cosine, amplitude · sine, angular frequency

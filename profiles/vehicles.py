@@ -156,6 +156,7 @@ def _traits(kind: VehicleClass, luck: Stream, current_a: float) -> Wish:
         current_a=current_a * luck.normal(1.0, 0.002),
         wake_s=min(luck.lognormal(log(kind.wake_s), 0.5), 60.0),
         lag_s=luck.uniform(2.0, 4.0),
+        soft_s=luck.uniform(2.5, 8.0),
         grip=min(max(luck.normal(0.985, 0.02), 0.94), 0.998),
         minimum_a=kind.minimum_a,
         sip_a=kind.sip_a,
