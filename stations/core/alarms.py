@@ -70,10 +70,12 @@ class Alarms:
         """Remove and return the earliest alarm that is due: (alarm, connector, when it was due)."""
         if self.earliest > now:
             return None
-        first, first_at = 0, inf
+        first, first_at, second_at = 0, inf, inf
         for key, at in self._at.items():
             if at < first_at or (at == first_at and key < first):
-                first, first_at = key, at
+                first, first_at, second_at = key, at, first_at
+            elif at < second_at:
+                second_at = at
         del self._at[first]
-        self.earliest = min(self._at.values(), default=inf)
+        self.earliest = second_at
         return first // _SIDES, first % _SIDES, first_at

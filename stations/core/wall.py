@@ -15,6 +15,7 @@ from stations.wire.types import format_datetime, parse_datetime
 if TYPE_CHECKING:
     from stations.core.station import Station
 
+_FRACTIONS: Final = tuple(f".{thousandths:03d}" for thousandths in range(1000))
 STEP_S: Final = 1.0  # smaller differences are the answer's travel time, not a wrong clock
 WRONG_CLOCK_S: Final = 60.0  # a central system this far from the edge's own clock is a finding
 
@@ -40,9 +41,11 @@ def adjust(station: "Station", current_time: str) -> None:
 def stamp(station: "Station", unix: float) -> str:
     """A time as this product and firmware write it (LG-1)."""
     local, millis = _style(station.plan.product.personality, station.firmware)
-    seconds = int(unix)
+    if not millis:
+        return "".join(_clock(int(unix), local))
+    seconds, thousandths = divmod(round(unix * 1000), 1000)
     clock, zone = _clock(seconds, local)
-    return f"{clock}.{int((unix - seconds) * 1000 + 1e-4):03d}{zone}" if millis else clock + zone
+    return clock + _FRACTIONS[thousandths] + zone
 
 
 @lru_cache(maxsize=512)
