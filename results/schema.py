@@ -148,7 +148,9 @@ CONNECTIONS: Final = Table(
             NAME,
             "",
             "opened; accepted (BootNotification Accepted); closed (close handshake); lost (the stream died); "
-            "or why an attempt failed: refused, unreachable, dns, tls, http, handshake, subprotocol, timeout",
+            "cut (ended by hardship of ours); hardship and calm (hardship of ours strikes the station, and is "
+            "over; detail names it); or why an attempt failed: refused, unreachable, dns, tls, http, "
+            "handshake, subprotocol, timeout, barred (hardship of ours)",
         ),
         Column("detail", NAME, "", "HTTP status, close reason or system error, at most 100 characters"),
         Column("connect_us", pa.int64(), "µs", "start of the attempt to open or failure", True),

@@ -203,8 +203,24 @@ def _report(arguments: argparse.Namespace) -> int:
     return ExitCode.PASS
 
 
+def _watch_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="run folder of a run that goes on")
+    parser.add_argument(
+        "--slo", metavar="FILE", required=True, help="thresholds; those with abort = true count"
+    )
+    parser.add_argument("--interval", metavar="S", type=float, default=5.0, help="seconds; default 5")
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from results.analysis import slo, watch  # noqa: PLC0415 — the summary shall start quickly
+
+    run = open_run(arguments.run)
+    return watch.watch(run.path, slo.load(arguments.slo), _print, interval_s=arguments.interval)
+
+
 def _print(text: str) -> None:
     sys.stdout.write(text.rstrip("\n") + "\n" if text else "")
+    sys.stdout.flush()
 
 
 COMMANDS: Final = {
@@ -214,5 +230,6 @@ COMMANDS: Final = {
     "reconcile": Command(
         "the stations' ledger against the CSMS's own records", _reconcile_arguments, _reconcile
     ),
+    "watch": Command("a run that goes on: code 6 when a brake's threshold breaks", _watch_arguments, _watch),
     "compare": Command("candidate runs against baseline runs", _compare_arguments, _compare),
 }

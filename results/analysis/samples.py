@@ -147,6 +147,7 @@ def time_to_accepted(run: "Run") -> tuple[Ints, Ints]:
     """(moment, µs) of each acceptance: from the station's deployment, or from the loss of its last link.
 
     A station that was accepted does not boot anew on a new link (WS-7): there `opened` ends the wait.
+    Where hardship of ours took the link, the wait begins when that is over.
     """
     links = run.connections.sort_values(["worker", "station", "at"], kind="stable")
     deployed = run.stations.groupby("station")["at"].min()
@@ -157,7 +158,7 @@ def time_to_accepted(run: "Run") -> tuple[Ints, Ints]:
     begun = {station: int(at.value // 1_000) for station, at in deployed.items()}
     for station, kind, at in zip(links["station"], links["kind"], at_us.tolist(), strict=True):
         since = lost_at.get(station, begun.get(station))
-        if kind in {"closed", "lost"}:
+        if kind in {"closed", "lost", "cut"} or (kind == "calm" and station in waiting):
             lost_at[station] = at
             waiting.add(station)
             waiting.add(station)

@@ -73,7 +73,9 @@ VALUES: Final[dict[str, frozenset[str]]] = {
     "rule": frozenset(CATALOGUE),
     "state": frozenset({"started", "acknowledged", "stopped", "settled", "abandoned"}),
     "offline": frozenset({"true", "false"}),
-    "kind": frozenset({"opened", "accepted", "closed", "lost", *LinkFailure}),
+    "kind": frozenset(
+        {"opened", "accepted", "closed", "lost", "cut", "barred", "hardship", "calm", *LinkFailure}
+    ),
     "verdict": frozenset(Match),
 }
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 FINDINGS_SHOWN: Final = 20
 NOT_FAILURES: Final = frozenset({"ok", "cancelled"})
 _RESPONSE: Final = (0.5, 0.95, 0.99)
-_ENDED_LINKS: Final = frozenset({"closed", "lost"})
+_ENDED_LINKS: Final = frozenset({"closed", "lost", "cut"})
+_HARDSHIP: Final = frozenset({"hardship", "calm"})
 _GOOD_LINKS: Final = frozenset({"opened", "accepted"})
 
 
@@ -230,7 +231,7 @@ def _links(connections: pd.DataFrame) -> Links:
     for kind, code in zip(ended["kind"], ended["close_code"], strict=True):
         reason = f"{kind} {code}" if pd.notna(code) else str(kind)
         reasons[reason] = reasons.get(reason, 0) + 1
-    failed = {kind: n for kind, n in kinds.items() if kind not in _ENDED_LINKS | _GOOD_LINKS}
+    failed = {kind: n for kind, n in kinds.items() if kind not in _ENDED_LINKS | _GOOD_LINKS | _HARDSHIP}
     return Links(kinds.get("opened", 0), kinds.get("accepted", 0), reasons, failed)
 
 
