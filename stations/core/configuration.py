@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from math import ceil
+from typing import Any, Final, TypeVar
 
 from stations.core.key_rules import items, show, split_phase
 from stations.core.keys import (
+    CHARGING_STATION_MAX_LIMIT,
     CONNECTOR_PHASE_ROTATION,
     KEYS,
+    MAX_CURRENT_CABLE_LEFT,
+    MAX_CURRENT_CABLE_RIGHT,
     MAX_CURRENT_INSTALLATION_LEFT,
     MAX_CURRENT_INSTALLATION_RIGHT,
     METER_TYPE,
@@ -19,6 +23,8 @@ from stations.errors import PlanError
 from stations.wire.types import ConfigurationStatus
 
 T = TypeVar("T")
+
+_CABLES_A: Final = (13, 20, 32, 63)  # what a resistor in the plug can say (IEC 61851-1)
 
 
 class Configuration:
@@ -134,8 +140,12 @@ def _shared_defaults(
 ) -> dict[str, Any]:
     values: dict[str, Any] = {key.name: key.default_for(personality) for key in KEYS.values()}
     values[NUMBER_OF_CONNECTORS.name] = connectors
-    values[MAX_CURRENT_INSTALLATION_RIGHT.name] = int(max_current_a)
-    values[MAX_CURRENT_INSTALLATION_LEFT.name] = int(max_current_a)
+    amperes = ceil(max_current_a)  # keys hold whole amperes; the product's own limit stays exact
+    for key in (MAX_CURRENT_INSTALLATION_RIGHT, MAX_CURRENT_INSTALLATION_LEFT):
+        values[key.name] = amperes
+    for key in (MAX_CURRENT_CABLE_RIGHT, MAX_CURRENT_CABLE_LEFT):
+        values[key.name] = next((rating for rating in _CABLES_A if rating >= amperes), amperes)
+    values[CHARGING_STATION_MAX_LIMIT.name] = max(CHARGING_STATION_MAX_LIMIT.default, amperes)
     values[METER_TYPE.name] = meter_type.capitalize()
     if personality is Personality.SPEC:
         values[CONNECTOR_PHASE_ROTATION.name] = ",".join(f"{n}.RST" for n in range(connectors + 1))

@@ -13,6 +13,7 @@ from stations.core.keys_page import render_keys
 from stations.core.plan import Personality, Product
 from stations.errors import PlanError
 from stations.wire.types import ConfigurationStatus as Status
+from tests.support.bench import bench
 
 GREENUP = Product(model="059004", connectors=2, max_current_a=16)
 SPEC = Product(model="059004", connectors=2, personality=Personality.SPEC)
@@ -185,3 +186,15 @@ def test_any_text_is_answered_and_an_accepted_one_reads_back(name, text, persona
         again = Configuration(Product(model="X", connectors=1, personality=personality))
         again.restore(configuration.overrides())
         assert again.stored(key) == configuration.stored(key)
+
+
+@pytest.mark.parametrize(
+    ("amps", "cable", "station"), [(16, 20, 64), (10.5, 13, 64), (32, 32, 64), (80, 80, 80)]
+)
+def test_no_default_is_below_what_the_product_can_give(amps, cable, station):
+    """SC-10: installation, cable and station limits start at the product's rating or above."""
+    configuration = Configuration(Product(model="X", connectors=1, max_current_a=amps))
+    assert configuration[keys.MAX_CURRENT_INSTALLATION_RIGHT] >= amps
+    assert configuration[keys.MAX_CURRENT_CABLE_LEFT] == cable
+    assert configuration[keys.CHARGING_STATION_MAX_LIMIT] == station
+    assert bench(max_current_a=amps).station.limit_a(1) == amps
