@@ -19,6 +19,9 @@ COMMANDS: Final = {
     "csms": ("engine.cli.csms", "the embedded central system by itself"),
     "conf": ("engine.cli.conf", "make, check and show an OCPPConf.xml"),
     "station": ("engine.cli.station", "one station, driven by JSON lines on standard input"),
+    "forecast": ("engine.cli.dry_run", "the load a fleet will put on a central system, without a network"),
+    "sessions": ("engine.cli.dry_run", "charging sessions of a site profile or a fleet, as CSV"),
+    "curves": ("engine.cli.dry_run", "what the meter shows within sessions, as CSV"),
 }
 
 EXAMPLES: Final = """\
