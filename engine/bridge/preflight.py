@@ -19,13 +19,15 @@ from stations.errors import PlanError
 PROBE_TIMEOUT_S: Final = 5.0
 
 
-def install(parser: Any, *, for_page: bool) -> None:
-    """Check the command line as it is read.
+def install(parser: Any, good: Any) -> None:
+    """Check the command line as it is read; `good`, an Event, is set when it was found fine.
 
-    Locust makes a parser and reads the line again for each page it serves (`for_page`): what was fine at the
-    start is not checked again, and the page must not show the secret as a field's default (C11).
+    Locust makes a parser and reads the line again for each page it serves: what was fine at the start is not
+    checked again (our own ports are bound by then), and the page must not show the secret as a field's
+    default (C11).
     """
     parse = parser.parse_args
+    for_page = good.is_set()
     parser.prog = "locust"
 
     def parse_args(*args: Any, **options: Any) -> Any:
@@ -37,6 +39,7 @@ def install(parser: Any, *, for_page: bool) -> None:
             check(parsed)
         except PlanError as mistake:
             parser.error(str(mistake))
+        good.set()
         return parsed
 
     parser.parse_args = parse_args

@@ -28,7 +28,7 @@ __all__ = ["StationUser", "install"]
 
 log = logging.getLogger(NOTICES)
 
-_running: Final = Event()  # set when Locust has made its runner, after its command line was read
+_line_is_good: Final = Event()  # set when the command line was read and checked
 
 MASTER_SILENT_S: Final = 10.0
 SUMMARY_TIMEOUT_S: Final = 300.0
@@ -44,11 +44,10 @@ def install() -> None:
 
 def _on_command_line(parser: Any, **_event: Any) -> None:
     options.add_arguments(parser)
-    preflight.install(parser, for_page=_running.is_set())
+    preflight.install(parser, _line_is_good)
 
 
 def _on_init(environment: Any, runner: Any, web_ui: Any, **_event: Any) -> None:
-    _running.set()
     environment.dispatcher_class = SeededDispatcher if hasattr(runner, "clients") else TellingDispatcher
     mends.interrupt_without_traceback()
     if isinstance(runner, WorkerRunner):
