@@ -167,7 +167,7 @@ class Inspector:
             kind, message_id = frame[0], frame[1]
         except (ValueError, TypeError, IndexError, KeyError):
             return
-        if kind == 2 and isinstance(message_id, str) and view.registration in {"Accepted", "Pending"}:
+        if kind == 2 and isinstance(message_id, str) and view.registration != "Rejected":
             action = frame[2] if len(frame) > 2 and isinstance(frame[2], str) else ""
             payload = frame[3] if len(frame) > 3 and isinstance(frame[3], dict) else {}
             view.commands.setdefault(message_id, []).append((action, payload, now))
@@ -192,6 +192,8 @@ class Inspector:
         view.registration = payload["status"]
         view.boot_not_before = now + payload["interval"] if view.registration != "Accepted" else 0.0
         if view.registration == "Accepted":
+            if view.may_boot and view.head is not None:  # a restart begins to count anew
+                view.head.transmissions, view.head.not_before = 0, 0.0
             view.may_boot = False
             view.unreported = set(range(view.connectors + 1))
             view.shown.clear()
