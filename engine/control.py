@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -57,14 +57,16 @@ class Told(Journal):
         """The WebSocket is open."""
         self._say({"event": "link", "state": "open"})
 
-    def refused(self, station: int, now: float, since: float, failure: ev.LinkFailure, detail: str) -> None:
+    def refused(self, station: int, now: float, since: float, kind: str, detail: str) -> None:
         """An attempt failed."""
         del station, now, since
-        self._say({"event": "link", "state": "refused", "failure": failure.value, "detail": detail})
+        self._say({"event": "link", "state": "refused", "failure": kind, "detail": detail})
 
-    def ended(self, station: int, now: float, since: float, code: int | None, reason: str) -> None:
+    def ended(
+        self, station: int, now: float, since: float, code: int | None, reason: str, *, ours: bool
+    ) -> None:
         """The WebSocket is gone."""
-        del station, now, since
+        del station, now, since, ours
         self._say({"event": "link", "state": "down", "code": code, "detail": reason})
 
     def finding(self, station: int, effect: ev.Finding, now: float) -> None:

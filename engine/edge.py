@@ -8,13 +8,16 @@ from engine.journal import Journal
 from stations.core.events import TransferWanted
 
 if TYPE_CHECKING:
+    from engine.rough import Rough
     from engine.unit import Unit
 
 
 class Wire(Protocol):
     """A link as a unit uses it; `engine.link.Link` and the virtual edge's."""
 
-    deadline: float
+    @property
+    def deadline(self) -> float:
+        """When `on_deadline` is wanted, real seconds; infinite for never."""
 
     def send(self, data: bytes) -> None:
         """One text message."""
@@ -30,6 +33,19 @@ class Wire(Protocol):
 
     def on_deadline(self) -> None:
         """`deadline` has passed."""
+
+
+class Cable(Wire, Protocol):
+    """A wire that reaches the network; others only stand between it and a unit."""
+
+    def hand_to(self, owner: "Rough") -> None:
+        """From now on this one is told what happens."""
+
+    def pause(self) -> None:
+        """Stop reading from the network."""
+
+    def resume(self) -> None:
+        """Read on."""
 
 
 class Watch(Protocol):

@@ -91,23 +91,28 @@ class Journal:
         duration_us = self._us(now - since)
         self._recorder.connection(station, self._clock.unix_us(now), "accepted", duration_us=duration_us)
 
-    def refused(self, station: int, now: float, since: float, failure: ev.LinkFailure, detail: str) -> None:
-        """An attempt failed that began at `since`."""
+    def refused(self, station: int, now: float, since: float, kind: str, detail: str) -> None:
+        """An attempt failed that began at `since`; `kind` says why."""
         connect_us = self._us(now - since)
-        self._recorder.connection(
-            station, self._clock.unix_us(now), failure.value, detail, connect_us=connect_us
-        )
+        self._recorder.connection(station, self._clock.unix_us(now), kind, detail, connect_us=connect_us)
 
-    def ended(self, station: int, now: float, since: float, code: int | None, reason: str) -> None:
-        """The link that was open since `since` is gone; without a code the stream just died."""
+    def ended(
+        self, station: int, now: float, since: float, code: int | None, reason: str, *, ours: bool
+    ) -> None:
+        """The link that was open since `since` is gone: by hardship of ours, closed, or it just died."""
         self._recorder.connection(
             station,
             self._clock.unix_us(now),
-            "lost" if code is None else "closed",
+            "cut" if ours else "lost" if code is None else "closed",
             reason,
             duration_us=self._us(now - since),
             close_code=code,
         )
+
+    def hardship(self, station: int, now: float, verb: str, *, begins: bool) -> None:
+        """Hardship of ours strikes a station, or is over."""
+        kind = "hardship" if begins else "calm"
+        self._recorder.connection(station, self._clock.unix_us(now), kind, verb)
 
     def finding(self, station: int, effect: ev.Finding, now: float) -> None:
         """The central system broke a rule."""

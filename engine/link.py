@@ -147,6 +147,20 @@ class Link(asyncio.Protocol):
             self._flush(self._framing)
             self._closing(Stage.CLOSING)
 
+    def hand_to(self, owner: Owner) -> None:
+        """From now on this one is told what happens."""
+        self._owner = owner
+
+    def pause(self) -> None:
+        """Stop reading: what the peer sends fills the buffers between us."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
     def drop(self) -> None:
         """Abort at once and say no more: neither to the peer nor to the owner."""
         self.stage = Stage.ENDED

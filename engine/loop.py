@@ -18,20 +18,25 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from traceback import format_exception
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 import uvloop
 from msgspec import Struct
 
+from engine.burst import Burst
 from engine.clock import Clock, monotonic
 from engine.dial import Dial, DialSettings, tls_context
+from engine.edge import Wire
 from engine.facts import Answer, FactBatch, Tally
 from engine.journal import Journal
 from engine.link import Link
+from engine.ordeal import Ordeal
+from engine.rough import Rough
 from engine.unit import FOREVER, Unit
 from engine.vitals import Vitals
 from engine.wheel import Wheel
 from profiles.fleets import Deployed
+from profiles.hardship import Hardship
 from results.recorder import Recorder
 from stations.core.events import Event, TransferEnded, TransferWanted
 from stations.core.station import Station
@@ -62,6 +67,7 @@ class LoopSettings(Struct, frozen=True):
     time_scale: float = 1.0  # core seconds per real second (C9)
     start_local_s: float | None = None  # local time at the start, since Monday 00:00; None: drivers know
     retire_timeout_s: float = 10.0  # real; patience with a station that is asked to go
+    hardship: list[Hardship] = []  # begins with `Begin`
     dial: DialSettings = DialSettings()
 
 
@@ -96,13 +102,19 @@ class Ask(Struct):
     question: Callable[[Unit, Clock], Any]
 
 
+class Begin(Struct):
+    """The whole fleet has been started, `ago_s` real seconds ago: hardship's clock runs."""
+
+    ago_s: float
+
+
 class Stop(Struct):
     """Retire everybody within `timeout_s`, send the last facts, end the thread. Idempotent."""
 
     timeout_s: float
 
 
-Command: TypeAlias = Deploy | Retire | Happen | Ask | Stop
+Command: TypeAlias = Deploy | Retire | Happen | Ask | Begin | Stop
 
 
 class Loop:
@@ -124,6 +136,7 @@ class Loop:
         self.clock: Clock = Clock(settings.time_scale)
         self.journal: Journal = Journal(self.clock, recorder)
         self.tally: Tally = Tally()
+        self._ordeal: Ordeal = Ordeal(settings.hardship, settings.seed, self)
         self._on_facts = on_facts
         self._inbox: deque[Command] = deque()
         self._units: dict[int, Unit] = {}
@@ -132,6 +145,7 @@ class Loop:
         self._rate_per_s = 0.0
         self._credit = 0.0  # starts that the rate allows by now
         self._due: deque[Unit] = deque()
+        self._burst = Burst(self.clock)
         self._changes: deque[tuple[Unit, Event | None]] = deque()  # events from outside; None: retire
         self._to_look: list[Unit] = []
         self._retired: list[int] = []
@@ -197,7 +211,8 @@ class Loop:
         self._last_tick = now
         self._vitals.tick(max(0.0, elapsed_s - self._asked_s))
         while self._inbox:
-            self._take(self._inbox.popleft())
+            command = self._inbox.popleft()
+            self._TAKE[type(command)](self, command)
         if self._starts:
             most = max(1.0, self._rate_per_s * CATCH_UP_S)
             self._credit = min(self._credit + elapsed_s * self._rate_per_s, most)
@@ -220,7 +235,8 @@ class Loop:
         self._working = False
         until = monotonic() + TURN_S
         while self._due and monotonic() < until:
-            self._due.popleft().on_deadline()
+            self._due.popleft().on_deadline(self._burst)
+        self._burst.write()
         until = monotonic() + CHANGES_S
         while self._changes and monotonic() < until:
             unit, event = self._changes.popleft()
@@ -229,28 +245,36 @@ class Loop:
             else:
                 self._let_happen(unit, event)
         until = monotonic() + CHANGES_S
+        while self._ordeal.next_s <= self.clock.now() and monotonic() < until:
+            self._ordeal.step()
+        until = monotonic() + CHANGES_S
         while self._starts and self._credit >= 1.0 and monotonic() < until:
             self._begin(self._starts.popleft())
-        if self._due or self._changes:
+        if self._due or self._changes or self._ordeal.next_s <= self.clock.now():
             self._working = True
             self._loop.call_soon(self._work)
 
     # Commands.
 
-    def _take(self, command: Command) -> None:
-        if isinstance(command, Happen):
-            unit = self._units.get(command.station)
-            if unit is not None:
-                self._changes.append((unit, command.event))
-        elif isinstance(command, Deploy):
-            self._deploy(command)
-        elif isinstance(command, Ask):
-            self._answers.append(self._ask(command))
-        elif isinstance(command, Retire):
-            for index in command.stations:
-                self._retire(index)
-        elif self._stop_by == FOREVER:
+    def _take_happen(self, command: Happen) -> None:
+        unit = self._units.get(command.station)
+        if unit is not None:
+            self._changes.append((unit, command.event))
+
+    def _take_ask(self, command: Ask) -> None:
+        self._answers.append(self._ask(command))
+
+    def _take_begin(self, command: Begin) -> None:
+        self._ordeal.begin(command.ago_s * self.clock.scale)
+
+    def _take_retire(self, command: Retire) -> None:
+        for index in command.stations:
+            self._retire(index)
+
+    def _take_stop(self, command: Stop) -> None:
+        if self._stop_by == FOREVER:
             self._stop_by = monotonic() + command.timeout_s
+            self._ordeal.end()
             for index in [*self._waiting, *self._units]:
                 self._retire(index)
 
@@ -280,6 +304,15 @@ class Loop:
         for index, deployed in command.stations:
             self._waiting[index] = deployed
             self._starts.append(index)
+
+    _TAKE: ClassVar[dict[type[Command], Callable[["Loop", Any], None]]] = {
+        Deploy: _deploy,
+        Retire: _take_retire,
+        Happen: _take_happen,
+        Ask: _take_ask,
+        Begin: _take_begin,
+        Stop: _take_stop,
+    }
 
     def _retire(self, index: int) -> None:
         if self._waiting.pop(index, None) is not None:
@@ -312,6 +345,7 @@ class Loop:
             return
         self._grown = True
         unit = self._units[index] = Unit(index, station, deployed.driver, product.connectors, self)
+        self._ordeal.enrol(unit, deployed.group, deployed.network)
         local_s = self.settings.start_local_s
         if local_s is not None:
             local_s += now - self.clock.core_s(self._began)
@@ -351,10 +385,14 @@ class Loop:
 
     # What units ask of their edge.
 
-    def open_link(self, unit: Unit, url: str, authorization: str | None) -> Link:
-        """A new link of the unit."""
+    def open_link(self, unit: Unit, url: str, authorization: str | None) -> Wire:
+        """A new link of the unit, through whatever weather it has."""
+        return self._ordeal.wire(unit, url, authorization)
+
+    def dial(self, owner: Unit | Rough, unit: Unit, url: str, authorization: str | None) -> Link:
+        """A socket."""
         lenient = unit.station.plan.product.subprotocol_lenient
-        return Link(unit, self._dial, url, authorization, lenient=lenient)
+        return Link(owner, self._dial, url, authorization, lenient=lenient)
 
     def arm(self, unit: Unit, deadline_s: float) -> None:
         """Into the wheel."""
@@ -363,6 +401,7 @@ class Loop:
     def gone(self, unit: Unit, bug: str) -> None:
         """A unit has ended."""
         del self._units[unit.index]
+        self._ordeal.dismiss(unit.index)
         self._retired.append(unit.index)
         if bug:
             self._bugs.append(bug)

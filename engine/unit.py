@@ -12,6 +12,7 @@ from enum import IntEnum
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from engine.burst import Burst
 from engine.edge import Edge, Watch, Wire
 from engine.facts import moved
 from engine.wheel import NEVER
@@ -26,8 +27,11 @@ FOREVER: Final = float("inf")
 DOWN: Final = "down"
 CONNECTING: Final = "connecting"
 OPEN: Final = "open"
+BARRED: Final = "barred"  # an attempt that hardship of ours did not let through
+AFTERMATH_S: Final = 60.0  # real; a peer may notice late that nobody was there
 
 _TRACEBACK_CHARACTERS: Final = 4_000
+_UNANSWERED: Final = frozenset({ev.Outcome.CLOSED, ev.Outcome.TIMEOUT})
 
 
 class Stage(IntEnum):
@@ -44,6 +48,7 @@ class Unit:
 
     __slots__ = (
         "_backlog",
+        "_burst",
         "_busy",
         "_connects",
         "_driver_due",
@@ -58,6 +63,7 @@ class Unit:
         "_statuses",
         "armed",
         "driver",
+        "excused_until",
         "index",
         "link",
         "retire_by",
@@ -77,8 +83,12 @@ class Unit:
         self.armed = NEVER  # its tick in engine.wheel
         self.stage = Stage.RUNNING
         self.retire_by = FOREVER  # real seconds: when patience with a retiring station ends
+        self.excused_until = (
+            -FOREVER
+        )  # core seconds: what was in the air before is spoilt by hardship of ours
         self._edge = edge
         self._driver_due = FOREVER  # core seconds
+        self._burst: Burst | None = None  # takes what is sent during `on_deadline`
         self._busy = False
         self._later: list[ev.Event] | None = None  # what happened while effects were being performed
         self._since = 0.0  # core seconds: start of the attempt, then opening of the link
@@ -170,8 +180,13 @@ class Unit:
         self._busy = False
         self.rearm()
 
-    def on_deadline(self) -> None:
-        """The edge says that the deadline may have come."""
+    def on_deadline(self, burst: Burst | None = None) -> None:
+        """The edge says that the deadline may have come; `burst` takes what is sent, to be written later."""
+        self._burst = burst
+        self._meet_deadlines()
+        self._burst = None
+
+    def _meet_deadlines(self) -> None:
         clock = self._edge.clock
         now = clock.now()
         link = self.link
@@ -246,6 +261,28 @@ class Unit:
         where = f"station {self.index}: "
         self.end(where + "".join(format_exception(error))[-_TRACEBACK_CHARACTERS:])
 
+    # Hardship (engine.ordeal).
+
+    @property
+    def online(self) -> bool:
+        """The WebSocket is open."""
+        return self._link_word == OPEN
+
+    def excuse(self, *, lasting: bool) -> None:
+        """From now on links that end and calls without an answer are our doing; or until now they were."""
+        self.excused_until = FOREVER if lasting else self._edge.clock.now()
+
+    def lose_link(self, why: str) -> None:
+        """The network takes the link away."""
+        link, was_open = self.link, self.online
+        if link is None:
+            return
+        link.drop()
+        if was_open:
+            self.link_down(None, why)
+        else:
+            self.link_refused(ev.LinkFailure.UNREACHABLE, why)
+
     # What the link says (engine.link.Owner).
 
     def link_up(self, subprotocol: str | None) -> None:
@@ -263,7 +300,8 @@ class Unit:
     def link_refused(self, failure: ev.LinkFailure, detail: str) -> None:
         """The attempt failed."""
         edge = self._edge
-        edge.journal.refused(self.index, edge.clock.now(), self._since, failure, detail)
+        kind = BARRED if self._since < self.excused_until else failure.value
+        edge.journal.refused(self.index, edge.clock.now(), self._since, kind, detail)
         edge.tally.refusals += 1
         self.link = None
         self._link_is(DOWN)
@@ -296,7 +334,9 @@ class Unit:
 
     def _record_end(self, code: int | None, reason: str) -> None:
         edge = self._edge
-        edge.journal.ended(self.index, edge.clock.now(), self._since, code, reason)
+        now = edge.clock.now()
+        ours = self._since < self.excused_until and now <= self.excused_until + AFTERMATH_S * edge.clock.scale
+        edge.journal.ended(self.index, now, self._since, code, reason, ours=ours)
         self.link = None
         self._link_is(DOWN)
 
@@ -314,14 +354,23 @@ class Unit:
     def _send(self, effect: ev.Send, _now: float) -> None:
         link, call = self.link, effect.call
         if link is not None:
-            link.send(effect.data)
+            if self._burst is not None:
+                self._burst.add(link, effect)
+            else:
+                link.send(effect.data)
             if self.watch is not None:
                 self.watch.note("out", effect.data)
         if call is not None:
-            # The bytes are with the kernel here: both loops write at once when they can (C6).
+            # The bytes are with the kernel here: both loops write at once when they can (C6). A burst stamps
+            # again when it writes.
             call.sent = self._edge.clock.now()
             call.bytes_out = len(effect.data)
             self._open_calls += 1
+
+    def _write_burst(self) -> None:
+        """Keep the order: what was sent before goes out before the link does."""
+        if self._burst is not None:
+            self._burst.write()
 
     def _open_link(self, effect: ev.OpenLink, now: float) -> None:
         self.drop_link("replaced")
@@ -330,10 +379,13 @@ class Unit:
         self.link = self._edge.open_link(self, effect.url, effect.authorization)
 
     def _close_link(self, effect: ev.CloseLink, _now: float) -> None:
+        self._write_burst()
         if self.link is not None:
+            self.excused_until = min(self.excused_until, self._since)  # this end is the station's own wish
             self.link.close(effect.code, effect.reason)
 
     def _drop_link(self, _effect: ev.DropLink, _now: float) -> None:
+        self._write_burst()
         self.drop_link("dropped by the station")
 
     def _ping(self, effect: ev.Ping, _now: float) -> None:
@@ -342,6 +394,8 @@ class Unit:
 
     def _call_ended(self, effect: ev.CallEnded, _now: float) -> None:
         self._open_calls -= 1
+        if effect.outcome in _UNANSWERED and (effect.call.sent or effect.done) < self.excused_until:
+            effect.outcome = ev.Outcome.CANCELLED
         self._edge.journal.call(self.index, effect)
 
     def _command_answered(self, effect: ev.CommandAnswered, _now: float) -> None:

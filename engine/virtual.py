@@ -5,24 +5,28 @@ runs and forecasts. The world knows nothing of OCPP; the central system is anybo
 Stations are the same `engine.unit.Unit`s as on the real edge.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from math import inf
 from typing import Any, Final, Protocol
 
 from engine.clock import Clock
+from engine.edge import Wire
 from engine.facts import Tally
 from engine.journal import Journal
+from engine.ordeal import Ordeal
+from engine.rough import Rough
 from engine.unit import Unit
 from engine.virtual_line import Central, Latency, Line, Tap
+from profiles import hardship as hardships
 from profiles.drivers import Driver
+from profiles.hardship import Hardship, Verb, Window
 from stations.core.events import (
     CallEnded,
     CommandAnswered,
     Effect,
     Event,
     Finding,
-    LinkFailure,
     PowerOff,
     PowerOn,
     TransactionChanged,
@@ -103,11 +107,16 @@ class Listener(Journal):
     def accepted(self, station: int, now: float, since: float) -> None:
         """Connections are the tally's business here."""
 
-    def refused(self, station: int, now: float, since: float, failure: LinkFailure, detail: str) -> None:
+    def refused(self, station: int, now: float, since: float, kind: str, detail: str) -> None:
         """Connections are the tally's business here."""
 
-    def ended(self, station: int, now: float, since: float, code: int | None, reason: str) -> None:
+    def ended(
+        self, station: int, now: float, since: float, code: int | None, reason: str, *, ours: bool
+    ) -> None:
         """Connections are the tally's business here."""
+
+    def hardship(self, station: int, now: float, verb: str, *, begins: bool) -> None:
+        """Whoever runs a plan here knows it."""
 
 
 class World:
@@ -127,8 +136,12 @@ class World:
         latency: Latency | None = None,
         journal: Journal | None = None,
         tap: Tap | None = None,
+        hardship: Sequence[Hardship] = (),
     ) -> None:
-        """`journal`: where facts go, by default nowhere. `tap`: an observer at the stations' sockets."""
+        """`journal`: where facts go, by default nowhere. `tap`: an observer at the stations' sockets.
+
+        `hardship` begins when `start` has powered the last station on.
+        """
         self.clock: Clock = JumpingClock(start_unix_s)
         self.now = 0.0
         self.central = central
@@ -150,6 +163,12 @@ class World:
             Unit(index, Station(plan, seed), self._drivers[index], plan.product.connectors, self)
             for index, plan in enumerate(self.plans)
         ]
+        self.ordeal: Final = Ordeal(hardship, seed, self)
+        self._hardship: Final = hardship
+        self._trouble_s = inf  # when the ordeal is looked at next
+        for unit, each in zip(self.units, deployed, strict=True):
+            self.ordeal.enrol(unit, getattr(each, "group", ""), getattr(each, "network", None))
+        self._await_trouble()
         self._armed = [inf] * len(self.units)  # each unit's earliest wake-up in the heap
         self._last_wake = (0.0, -1, 0)  # moment, unit, how often already
 
@@ -179,16 +198,49 @@ class World:
         """Power the stations on, `per_s` of them each second, each with its people."""
         for unit in self.units:
             self.at(self.now + unit.index / per_s, self._switch_on, unit)
+        self.at(self.now + len(self.units) / per_s, self._all_started)
 
     def _switch_on(self, unit: Unit) -> None:
         self._tapped(unit.index, PowerOn(self.clock.wall_offset_s))
         unit.power_on((self._start_unix_s - MONDAY_UNIX_S + self.now) % _WEEK_S)
 
+    def _all_started(self, _: object) -> None:
+        self.ordeal.begin()
+        self._await_trouble()
+        for windows in hardships.windows([each for each in self._hardship if each.verb is Verb.RESTART_CSMS]):
+            self._await_restart(self.now, windows)
+
+    def _await_restart(self, zero_s: float, windows: Iterator[Window]) -> None:
+        window = next(windows, None)
+        if window is not None:
+            self.at(zero_s + window.begin_s, self._restart, (zero_s, window, windows))
+
+    def _restart(self, restart: tuple[float, Window, Iterator[Window]]) -> None:
+        zero_s, window, windows = restart
+        self.restart_central(window.hardship.lasting_s or 0.0)
+        self._await_restart(zero_s, windows)
+
+    def _await_trouble(self) -> None:
+        if self.ordeal.next_s < self._trouble_s:
+            self._trouble_s = self.ordeal.next_s
+            self.at(self._trouble_s, self._trouble)
+
+    def _trouble(self, _: object) -> None:
+        self._trouble_s = inf
+        while self.ordeal.next_s <= self.now:
+            self.ordeal.step()
+        self._await_trouble()
+
     # What units ask of their edge.
 
-    def open_link(self, unit: Unit, url: str, authorization: str | None) -> Line:
+    def open_link(self, unit: Unit, url: str, authorization: str | None) -> Wire:
         """Start connecting."""
-        return Line(self, unit, url, authorization)
+        return self.ordeal.wire(unit, url, authorization)
+
+    def dial(self, owner: Unit | Rough, unit: Unit, url: str, authorization: str | None) -> Line:
+        """The network in memory."""
+        assert owner.index == unit.index
+        return Line(self, owner, url, authorization)
 
     def arm(self, unit: Unit, deadline_s: float) -> None:
         """One wake-up per unit that counts, the earliest: one that is too early only looks again."""

@@ -11,6 +11,7 @@ from msgspec import Struct
 from stations.core.events import Event, LinkDown, LinkFailure, LinkRefused, LinkUp, Received
 
 if TYPE_CHECKING:
+    from engine.rough import Rough
     from engine.unit import Unit
     from engine.virtual import World
 
@@ -81,10 +82,10 @@ class Line:
         "url",
     )
 
-    def __init__(self, world: "World", unit: "Unit", url: str, authorization: str | None) -> None:
+    def __init__(self, world: "World", unit: "Unit | Rough", url: str, authorization: str | None) -> None:
         """Dial; the unit hears `link_up` or `link_refused`."""
         self._world = world
-        self._unit = unit
+        self._unit: Unit | Rough = unit
         self.index: Final = unit.index
         self.url: Final = url
         self.authorization: Final = authorization
@@ -169,6 +170,16 @@ class Line:
             self._closing = True
             self._tapped(LinkDown(code, reason))
             world.at(world.now + 2 * world.delay_s(self.index), self._closed, (code, reason))
+
+    def hand_to(self, owner: "Rough") -> None:
+        """From now on this one hears what happens."""
+        self._unit = owner
+
+    def pause(self) -> None:
+        """What is not read waits at the reader, who has asked for it: there are no buffers here."""
+
+    def resume(self) -> None:
+        """The reader has what waited."""
 
     def drop(self) -> None:
         """Abort; the station hears no more of it."""

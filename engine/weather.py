@@ -1,4 +1,4 @@
-"""What one station's line and mains suffer at this moment."""
+"""What one station suffers at this moment, and how good its line is meanwhile."""
 
 from typing import Final
 
@@ -7,66 +7,74 @@ from profiles.network import Network
 from stations.core.streams import Stream
 
 _BYTES_PER_KBIT: Final = 125.0
+_STUCK: Final = frozenset({Verb.HOLD, Verb.CHURN})
 
 
 class Weather:
-    """Counts of the hardships in force (several may overlap), and how slow the line is."""
+    """The hardships in force at one station; several may overlap."""
 
-    __slots__ = ("_base", "_luck", "counts", "slows")
+    __slots__ = ("_base", "_luck", "now")
 
     def __init__(self, base: Network | None, luck: Stream) -> None:
-        """`base`: the quality of the line on a good day, None for a perfect one."""
-        self.counts: dict[Verb, int] = {}
-        self.slows: list[Hardship] = []
+        """`base`: the line on a good day, None for a perfect one."""
+        self.now: list[Hardship] = []
         self._base = base
         self._luck = luck
 
-    def change(self, hardship: Hardship, by: int) -> bool:
-        """One more (+1) or one less (-1) of a hardship that lasts; whether its verb began or ended."""
-        count = self.counts.get(hardship.verb, 0) + by
-        self.counts[hardship.verb] = count
-        if hardship.verb is Verb.SLOW:
-            (self.slows.append if by > 0 else self.slows.remove)(hardship)
-        return count == (by > 0)
+    def begins(self, hardship: Hardship) -> bool:
+        """A hardship that lasts; False when its verb is in force already."""
+        first = not self.has(hardship.verb)
+        self.now.append(hardship)
+        return first
+
+    def ends(self, hardship: Hardship) -> bool:
+        """It is over; False when its verb stays in force."""
+        self.now.remove(hardship)
+        return not self.has(hardship.verb)
+
+    def has(self, verb: Verb) -> bool:
+        """Whether this is going on."""
+        return any(hardship.verb is verb for hardship in self.now)
+
+    def rate_per_s(self, verb: Verb) -> float:
+        """`per_s` of a verb that is going on; 0 when it is not."""
+        return next((hardship.per_s for hardship in self.now if hardship.verb is verb), 0.0)
 
     @property
-    def cut(self) -> bool:
-        """No connection can be made."""
-        return self.counts.get(Verb.CUT, 0) > 0
+    def stuck(self) -> bool:
+        """Nothing passes, in either direction."""
+        return any(hardship.verb in _STUCK for hardship in self.now)
 
     @property
-    def held(self) -> bool:
-        """Nothing arrives, nobody is told."""
-        return self.counts.get(Verb.HOLD, 0) > 0
-
-    @property
-    def deaf(self) -> Hardship | None:
-        """The station does not read, and asks."""
-        return None
+    def deaf(self) -> bool:
+        """Nothing is read."""
+        return any(hardship.verb in _STUCK or hardship.verb is Verb.DEAF for hardship in self.now)
 
     @property
     def breaks_links(self) -> bool:
-        """Links that end now end because of us."""
-        return any(count > 0 for verb, count in self.counts.items() if verb is not Verb.SLOW)
+        """A link that ends now ends because of us."""
+        return any(hardship.verb is not Verb.SLOW for hardship in self.now)
 
     @property
     def calm(self) -> bool:
-        """Nothing at all is wrong."""
-        return self._base is None and not any(self.counts.values())
+        """Nothing is wrong, and the line is perfect."""
+        return self._base is None and not self.now
 
     def latency_s(self) -> float:
-        """One way, drawn anew for every message."""
+        """One way, drawn anew for every message; real seconds."""
         latency_ms = jitter_ms = 0.0
-        for part in (self._base, *self.slows):
-            if part is not None:
-                latency_ms += part.latency_ms
-                jitter_ms += part.jitter_ms
+        for part in self._slow_parts():
+            latency_ms += part.latency_ms
+            jitter_ms += part.jitter_ms
         if jitter_ms:
             latency_ms = max(0.0, self._luck.normal(latency_ms, jitter_ms))
         return latency_ms / 1000.0
 
     def writing_s(self, size_bytes: int) -> float:
         """How long a message of this size occupies the line."""
-        limits = [part.bandwidth_kbit_s for part in (self._base, *self.slows) if part is not None]
-        slowest = min((limit for limit in limits if limit is not None), default=None)
-        return 0.0 if slowest is None else size_bytes / (slowest * _BYTES_PER_KBIT)
+        limits = [part.bandwidth_kbit_s for part in self._slow_parts() if part.bandwidth_kbit_s is not None]
+        return size_bytes / (min(limits) * _BYTES_PER_KBIT) if limits else 0.0
+
+    def _slow_parts(self) -> list[Network | Hardship]:
+        slow: list[Network | Hardship] = [hardship for hardship in self.now if hardship.verb is Verb.SLOW]
+        return slow if self._base is None else [self._base, *slow]

@@ -148,8 +148,8 @@ CONNECTIONS: Final = Table(
             NAME,
             "",
             "opened; accepted (BootNotification Accepted); closed (close handshake); lost (the stream died); "
-            "cut (ended by hardship of ours); hardship and calm (hardship of ours strikes the station, and is "
-            "over; detail names it); or why an attempt failed: refused, unreachable, dns, tls, http, "
+            "cut (ended by hardship of ours); hardship, calm (hardship of ours strikes the station, is over; "
+            "detail names it); or why an attempt failed: refused, unreachable, dns, tls, http, "
             "handshake, subprotocol, timeout, barred (hardship of ours)",
         ),
         Column("detail", NAME, "", "HTTP status, close reason or system error, at most 100 characters"),

@@ -156,13 +156,17 @@ def time_to_accepted(run: "Run") -> tuple[Ints, Ints]:
     waiting: set[Any] = set(deployed.index)
     at_us = links["at"].astype("int64").to_numpy()
     begun = {station: int(at.value // 1_000) for station, at in deployed.items()}
-    for station, kind, at in zip(links["station"], links["kind"], at_us.tolist(), strict=True):
+    boots: set[Any] = set()  # lost their power: a link alone does not end their wait
+    columns = links["station"], links["kind"], links["detail"].astype(str), at_us.tolist()
+    for station, kind, detail, at in zip(*columns, strict=True):
         since = lost_at.get(station, begun.get(station))
         if kind in {"closed", "lost", "cut"} or (kind == "calm" and station in waiting):
             lost_at[station] = at
             waiting.add(station)
-            waiting.add(station)
-        elif kind == "accepted" or (kind == "opened" and station in lost_at):
+        elif kind == "hardship" and detail.startswith(("power_off", "reboot")):
+            boots.add(station)
+        elif kind == "accepted" or (kind == "opened" and station in lost_at and station not in boots):
+            boots.discard(station)
             if station not in waiting or since is None:
                 continue
             waiting.discard(station)

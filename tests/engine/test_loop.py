@@ -9,17 +9,20 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from msgspec import structs
 from websockets.asyncio.server import serve
 
 import engine.loop
 from engine.dial import DialSettings
-from engine.loop import Ask, Deploy, Happen, Loop, LoopSettings, Retire, Stop
+from engine.loop import Ask, Begin, Deploy, Happen, Loop, LoopSettings, Retire, Stop
 from profiles import fleets
 from profiles.fleets import Deployed
+from profiles.hardship import Hardship, Verb
 from results.recorder import Recorder
 from stations.core.events import PlugIn, Swipe
 from stations.core.plan import Plan, Product
 from stations.errors import PlanError, StationBug
+from tests.support.vehicle import SteadyCar
 
 pytestmark = pytest.mark.realnet
 PATIENCE_S = 20.0
@@ -75,6 +78,12 @@ class Central:
         """Send a CALL to a station."""
         frame = json.dumps([2, f"c{action}", action, payload])
         asyncio.run_coroutine_threadsafe(self.open[identity].send(frame), self._loop).result(PATIENCE_S)
+
+    @property
+    def said_available(self):
+        return sum(
+            payload.get("status") == "Available" and payload["connectorId"] > 0 for *_, payload in self.seen
+        )
 
     def cut_everybody(self):
         def cut():
@@ -412,3 +421,64 @@ def test_a_question_to_one_station_is_answered_with_the_next_facts(run):
     assert "not booted" in answers[2].mistake
     assert "bug of ours" in answers[3].mistake
     assert any("ZeroDivisionError" in bug for batch in run.batches for bug in batch.bugs)
+
+
+def test_hardship_strikes_real_sockets_and_everybody_comes_back(tmp_path, central):
+    """The plan of the virtual edge, on TCP: cut, half open, power, slow; what ends is put down as ours."""
+    plan = [
+        Hardship(Verb.CUT, at_s=0.2, lasting_s=0.8, stations="GU-0"),
+        Hardship(Verb.POWER_OFF, at_s=0.2, lasting_s=0.8, stations="GU-1"),
+        Hardship(Verb.HOLD, at_s=0.2, lasting_s=0.8, stations="GU-2"),
+        Hardship(Verb.SLOW, at_s=0.2, latency_ms=300, stations="GU-3"),
+        Hardship(Verb.LOSE, at_s=0.2, stations="GU-4"),
+    ]
+    run = Run(tmp_path, central, LoopSettings(hardship=plan))
+    product = structs.replace(QUICK, reboot_delay_s=0.1)
+    run.deploy(6, product=product)
+    run.until(accepted(6))
+    run.loop.post(Begin(0.0))
+    run.until(lambda gauges: gauges.links.get("open", 0) <= 4)
+    central.command("GU-2", "GetLocalListVersion", {})
+    central.command("GU-3", "GetLocalListVersion", {})
+    gauges = run.until(lambda g: g.reconnects >= 3 and accepted(6)(g) and g.links == {"open": 6})
+    assert gauges.sessions == 0
+    run.close()
+    assert run.bugs == []
+    links = run.table("connections")
+    kinds = {station: list(rows["kind"]) for station, rows in links.groupby("station")}
+    assert kinds[0][:4] == ["opened", "accepted", "hardship", "cut"]
+    assert "calm" in kinds[0]
+    assert kinds[1].count("accepted") == 2, "power brings a new boot"
+    assert kinds[2] == ["opened", "accepted", "hardship", "calm", "closed"]
+    assert kinds[3] == ["opened", "accepted", "hardship", "calm", "closed"]
+    assert kinds[4][:4] == ["opened", "accepted", "hardship", "cut"]
+    assert kinds[5] == ["opened", "accepted", "closed"]
+    assert "lost" not in set(links["kind"])
+    calls = run.table("calls")
+    assert (calls["direction"] == "in").sum() == 2, "held and slow commands arrive in the end"
+    assert set(calls["outcome"]) <= {"ok", "cancelled"}
+
+
+def test_protocol_abuse_on_real_sockets_leaves_the_stations_well(tmp_path, central):
+    plan = [
+        Hardship(Verb.DEAF, lasting_s=1, per_s=50, stations="GU-0"),
+        Hardship(Verb.CHURN, lasting_s=1, per_s=20, stations="GU-1"),
+        Hardship(Verb.OVERSIZE, size_bytes=200_000, stations="GU-2"),
+        Hardship(Verb.REPEAT, stations="GU-3"),
+    ]
+    run = Run(tmp_path, central, LoopSettings(hardship=plan))
+    run.deploy(5)
+    run.until(lambda _: central.said_available == 5)
+    run.loop.post(Begin(0.0))
+    run.until(lambda _: central.count("DataTransfer"))
+    run.loop.post(Happen(3, PlugIn(1, SteadyCar())))
+    run.until(lambda g: g.reconnects >= 1 and g.links == {"open": 5})
+    run.close()
+    assert run.bugs == []
+    assert central.count("Heartbeat") >= 30
+    assert central.count("DataTransfer") == 1
+    told = [(who, payload.get("status")) for who, _, payload in central.seen]
+    assert told.count(("GU-3", "Preparing")) == 2
+    calls = run.table("calls")
+    assert (calls["outcome"] == "ok").all()
+    assert "DataTransfer" not in set(calls["action"])
