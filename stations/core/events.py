@@ -78,7 +78,7 @@ class PlugIn(Event):
 
 
 class PlugOut(Event):
-    """The cable is out of both ends. Ignored while the station's lock holds it (the driver waits)."""
+    """The cable is pulled at both ends: the vehicle's first, the station's as soon as its lock lets go (ST-5)."""
 
     connector: int
 
