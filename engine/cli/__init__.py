@@ -15,6 +15,8 @@ COMMANDS: Final = {
     "report": ("engine.cli.analysis", "one self-contained HTML file about a run, or about several"),
     "check": ("engine.cli.analysis", "a run against thresholds: verdict, JUnit, exit code"),
     "compare": ("engine.cli.analysis", "candidate runs against baseline runs, without crying wolf"),
+    "bench": ("engine.cli.bench", "two variants in turns, several times each, then compared"),
+    "watch": ("engine.cli.analysis", "a run that goes on, against the thresholds marked as brakes"),
     "reconcile": ("engine.cli.analysis", "the stations' ledger against the central system's records"),
     "csms": ("engine.cli.csms", "the embedded central system by itself"),
     "conf": ("engine.cli.conf", "make, check and show an OCPPConf.xml"),
