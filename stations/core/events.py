@@ -78,7 +78,7 @@ class PlugIn(Event):
 
 
 class PlugOut(Event):
-    """The cable is pulled at both ends: the vehicle's first, the station's as soon as its lock lets go (ST-5)."""
+    """The cable is pulled: at the vehicle first, at the station once its lock lets go (ST-5)."""
 
     connector: int
 
