@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from engine.burst import Burst
 from engine.clock import Clock
 from engine.facts import Tally
 from engine.journal import Journal
@@ -429,3 +430,34 @@ def test_power_is_looked_at_while_transactions_run():
     station.power_w = lambda *_: 0.0
     unit.look()
     assert edge.tally.power_w == 0.0
+
+
+def test_a_burst_holds_messages_until_it_is_written_and_stamps_each_after_its_write():
+    """C6: waiting for the burst is our own lag, never the central system's service time."""
+    calls = [ev.OpenCall(str(n), "Heartbeat", due=T0, free=T0) for n in range(2)]
+    edge, station, unit = online({"deadline": [ev.Send(b"[2,1]", calls[0]), ev.Send(b"[2,2]", calls[1])]})
+    burst = Burst(edge.clock)
+    station.due = edge.clock.at
+    unit.on_deadline(burst)
+    assert edge.links[0].did == []
+    edge.clock.at = T0 + 0.3
+    burst.write()
+    assert edge.links[0].did == [("send", b"[2,1]"), ("send", b"[2,2]")]
+    assert [call.sent for call in calls] == [pytest.approx(T0 + 0.302), pytest.approx(T0 + 0.304)]
+    assert [call.bytes_out for call in calls] == [5, 5]
+    burst.write()  # nothing is held any more
+    unit.received(b"[3]")
+    station.script[ev.Swipe] = [ev.Send(b"[2,3]")]
+    unit.happen(ev.Swipe("TAG"))  # outside a turn of deadlines: written at once
+    assert edge.links[0].did[2:] == [("send", b"[2,3]")]
+
+
+@pytest.mark.parametrize("end", [ev.CloseLink(1000, "bye"), ev.DropLink()])
+def test_a_burst_goes_out_before_the_link_of_one_of_its_messages_does(end):
+    edge, station, unit = online({"deadline": [ev.Send(b"last words"), end]})
+    station.due = edge.clock.at
+    unit.on_deadline(Burst(edge.clock))
+    assert [deed[0] for deed in edge.links[0].did] == [
+        "send",
+        "close" if isinstance(end, ev.CloseLink) else "drop",
+    ]

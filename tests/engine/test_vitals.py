@@ -23,6 +23,7 @@ GAUGES = Gauges(
     reconnects=0,
     refusals=0,
     findings=0,
+    rules={},
 )
 
 

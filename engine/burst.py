@@ -1,0 +1,32 @@
+"""Messages of one turn of the loop, written together at its end.
+
+The first write to a central system that sleeps has to wake it: 20 us of our time on loopback, and nearly
+nothing for the writes that follow while it is awake. The answers come back together too. A message waits for
+the turn it belongs to, milliseconds at most, and is stamped after its own write: the wait is our own lag.
+"""
+
+from engine.clock import Clock
+from engine.edge import Wire
+from stations.core.events import Send
+
+
+class Burst:
+    """Held-back messages in the order in which stations sent them."""
+
+    __slots__ = ("_clock", "_held")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._held: list[tuple[Wire, Send]] = []
+
+    def add(self, link: Wire, message: Send) -> None:
+        """Hold one message until `write`."""
+        self._held.append((link, message))
+
+    def write(self) -> None:
+        """Write everything that is held."""
+        held, self._held = self._held, []
+        for link, message in held:
+            link.send(message.data)
+            if message.call is not None:
+                message.call.sent = self._clock.now()
