@@ -18,6 +18,8 @@ COMMANDS: Final = {
     "bench": ("engine.cli.bench", "two variants in turns, several times each, then compared"),
     "watch": ("engine.cli.analysis", "a run that goes on, against the thresholds marked as brakes"),
     "reconcile": ("engine.cli.analysis", "the stations' ledger against the central system's records"),
+    "ship": ("engine.cli.analysis", "this machine's part of a run to a shared path or object store"),
+    "fetch": ("engine.cli.analysis", "a whole run from there"),
     "csms": ("engine.cli.csms", "the embedded central system by itself"),
     "conf": ("engine.cli.conf", "make, check and show an OCPPConf.xml"),
     "station": ("engine.cli.station", "one station, driven by JSON lines on standard input"),

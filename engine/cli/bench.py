@@ -22,8 +22,8 @@ _EXAMPLES: Final = """\
 examples:
   greenup bench --repeat 4 --base "--csms-url ws://old:9000/ocpp" --candidate "--csms-url ws://new:9000/ocpp"
       four runs of the scenario `steady` on each central system, in turns, then the comparison
-  greenup bench --base "--csms-url ws://old/ocpp" --candidate "--csms-url ws://new/ocpp" -- steady --fleet demo
-      what follows -- is common to both sides: a scenario and its options, as for greenup run
+  greenup bench --base "--csms-url ws://old/ocpp" --candidate "--csms-url ws://new/ocpp" -- --fleet demo
+      what follows -- is common to both sides: scenario and options, as for greenup run
 
 """
 

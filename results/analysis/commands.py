@@ -218,6 +218,34 @@ def _watch(arguments: argparse.Namespace) -> int:
     return watch.watch(run.path, slo.load(arguments.slo), _print, interval_s=arguments.interval)
 
 
+def _ship_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="run folder of this machine")
+    parser.add_argument(
+        "--to", metavar="URL", required=True, help="folder of runs: a path, s3://bucket/runs …"
+    )
+    parser.add_argument("--follow", action="store_true", help="go on until the run has ended")
+
+
+def _ship(arguments: argparse.Namespace) -> int:
+    from results.ship import ship  # noqa: PLC0415 — the summary shall start quickly
+
+    count = ship(Path(arguments.run), arguments.to, follow=arguments.follow)
+    _print(f"{count} files")
+    return ExitCode.PASS
+
+
+def _fetch_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="the run's folder there: s3://bucket/runs/2026-…")
+    parser.add_argument("--runs", metavar="FOLDER", default="runs", help="where to; default: runs")
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from results.ship import fetch  # noqa: PLC0415 — the same
+
+    _print(str(fetch(arguments.url, Path(arguments.runs))))
+    return ExitCode.PASS
+
+
 def _print(text: str) -> None:
     sys.stdout.write(text.rstrip("\n") + "\n" if text else "")
     sys.stdout.flush()
@@ -230,6 +258,8 @@ COMMANDS: Final = {
     "reconcile": Command(
         "the stations' ledger against the CSMS's own records", _reconcile_arguments, _reconcile
     ),
+    "ship": Command("this machine's part of a run to a shared place", _ship_arguments, _ship),
+    "fetch": Command("a run from a shared place", _fetch_arguments, _fetch),
     "watch": Command("a run that goes on: code 6 when a brake's threshold breaks", _watch_arguments, _watch),
     "compare": Command("candidate runs against baseline runs", _compare_arguments, _compare),
 }
