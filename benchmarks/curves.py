@@ -139,7 +139,7 @@ def main() -> int:
     print(f"{arguments.profile}, {arguments.vehicles}: {len(made)} sessions")
     for name, value, low, high in verdicts(made):
         bad = not low <= value <= high
-        misses += bad
+        misses += int(bad)
         record[name] = round(float(value), 4)
         print(f"  {name:<56}{value:>9.4f}   {low:g} … {high:g}{'  MISSED' if bad else ''}")
     if arguments.json:

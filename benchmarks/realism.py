@@ -270,7 +270,7 @@ def main() -> int:
     misses, record = 0, {}
     for profile in arguments.profiles:
         runs, plain, limits = judged(profile, range(1, arguments.seeds + 1), arguments.rows)
-        misses += report(profile, runs, plain, limits)
+        misses += int(report(profile, runs, plain, limits))
         record[profile] = {name: round(max(run[0][name] for run in runs), 4) for name in runs[0][0]}
     print(f"\n{misses} limits missed")
     if arguments.json:

@@ -7,7 +7,7 @@ Ziyat et al., IEEE Access 11 (2023) 138445); level and swing for a European 230 
 """
 
 from math import cos, pi, sin, tan
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from stations.core.streams import stream
 
@@ -25,19 +25,41 @@ Waves: TypeAlias = list[tuple[float, float, float]]  # amplitude · cosine, ampl
 IDLE: Final[Phases] = (0.0, 0.0, 0.0)
 
 
-class Supply:
-    """The feeder of one station: shared by its connectors, the same whenever it is built again."""
+class _Wave(NamedTuple):
+    amplitude_v: float
+    omega: float  # 1/s
+    phase: float
 
-    __slots__ = ("level_v", "oscillations", "resistance_ohm")
+
+def _noise(number: int) -> tuple[_Wave, ...]:
+    """One course of the noise: slow waves, then fast ones."""
+    luck = stream(0, str(number), "voltage noise")
+    waves = []
+    for count, deviation_v, correlation_s in (_SLOW, _FAST):
+        for n in range(count):
+            # Exponential correlation has a Lorentzian spectrum: frequencies are Cauchy, here stratified.
+            share = min(max((n + luck.random()) / count, 0.02), 0.93)
+            omega = tan(pi / 2 * share) / correlation_s
+            waves.append(_Wave(deviation_v * (2.0 / count) ** 0.5, omega, luck.uniform(0, 2 * pi)))
+    return tuple(waves)
+
+
+# Stations share these courses, each somewhere else in its time; so a feeder is a few numbers.
+_NOISES: Final = tuple(_noise(number) for number in range(64))
+_LONGEST_SHIFT_S: Final = 1e7
+
+
+class Supply:
+    """The feeder of one station: the same whenever it is built again."""
+
+    __slots__ = ("_day", "_noise", "_shift_s", "level_v", "resistance_ohm")
 
     level_v: Phases  # open-circuit mean on L1, L2, L3
-    oscillations: tuple[tuple[float, float, float], ...]  # amplitude in V, angular frequency in 1/s, phase
     resistance_ohm: float  # drop per ampere, line and neutral together
 
     def __init__(self, seed: int, site: str, name: str, midnight_s: float = 0.0) -> None:
         """`midnight_s`: the edge clock's reading at some local midnight, for the daily swing."""
-        luck = stream(seed, site, "grid level")
-        mean_v = luck.normal(234.0, 2.5)
+        mean_v = stream(seed, site, "grid level").normal(234.0, 2.5)
         luck = stream(seed, name, "supply")
         self.level_v = (
             mean_v + luck.normal(0, 0.8),
@@ -45,20 +67,15 @@ class Supply:
             mean_v + luck.normal(0, 0.8),
         )
         self.resistance_ohm = luck.uniform(0.1, 0.4)
-        day_rad_s = 2 * pi / _DAY_S
-        waves = [(luck.uniform(0.8, 2.5), day_rad_s, pi - day_rad_s * (midnight_s + _EVENING_S))]
-        for count, deviation_v, correlation_s in (_SLOW, _FAST):
-            for n in range(count):
-                # Exponential correlation has a Lorentzian spectrum: frequencies are Cauchy, here stratified.
-                share = (n + luck.random()) / count
-                waves.append(
-                    (
-                        deviation_v * (2.0 / count) ** 0.5,
-                        tan(pi / 2 * min(max(share, 0.02), 0.93)) / correlation_s,
-                        luck.uniform(0, 2 * pi),
-                    )
-                )
-        self.oscillations = tuple(waves)
+        day_omega = 2 * pi / _DAY_S
+        self._day = _Wave(luck.uniform(0.8, 2.5), day_omega, pi - day_omega * (midnight_s + _EVENING_S))
+        self._noise = luck.choice(_NOISES)
+        self._shift_s = luck.uniform(0.0, _LONGEST_SHIFT_S)
+
+    @property
+    def oscillations(self) -> list[tuple[float, float, float]]:
+        """Amplitude in V, angular frequency in 1/s and phase of each wave: day, slow ones, fast ones."""
+        return [self._day, *((wave[0], wave[1], wave[2] + wave[1] * self._shift_s) for wave in self._noise)]
 
     def equivalent_a(self, current_a: float, volts: float) -> float:
         """The current that draws here the power which `current_a` draws at `volts`, drop included."""
@@ -67,10 +84,14 @@ class Supply:
 
     def waves(self, now: float) -> Waves:
         """The oscillations at `now`: the day, four slow ones, two fast ones."""
-        return [
-            (amplitude * cos(angle := omega * now + phase), amplitude * sin(angle), omega)
-            for amplitude, omega, phase in self.oscillations
-        ]
+        amplitude, omega, phase = self._day
+        angle = omega * now + phase
+        found = [(amplitude * cos(angle), amplitude * sin(angle), omega)]
+        shifted = now + self._shift_s
+        for amplitude, omega, phase in self._noise:
+            angle = omega * shifted + phase
+            found.append((amplitude * cos(angle), amplitude * sin(angle), omega))
+        return found
 
     def volts(self, waves: Waves, current_a: Phases) -> Phases:
         """Voltage per phase while `current_a` flows."""

@@ -1,0 +1,73 @@
+"""What a car costs: microseconds per meter sample, bytes per plugged car, a fleet in numpy.
+
+python benchmarks/vehicles.py [--json]
+"""
+
+import argparse
+import json
+import tracemalloc
+from time import process_time_ns
+
+import numpy as np
+
+from profiles import fleets, vehicles
+from profiles.cars import Car
+from profiles.curves import Curves
+from profiles.supply import Supply
+from stations.core.streams import stream
+
+CARS, SAMPLES = 2000, 20
+
+
+def plugged(n: int) -> list[Car]:
+    cars = []
+    for number in range(n):
+        luck = stream(1, str(number), "benchmark")
+        kind = vehicles.drawn_class("france-2025", luck)
+        _, phases, wish = vehicles.drawn(kind, luck, need_kwh=20.0)
+        car = Car(wish, Supply(1, "s", str(number)), phases=phases, noise=number)
+        car.offer(0.0, 32.0)
+        cars.append(car)
+    return cars
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    arguments = parser.parse_args()
+    vehicles.table()
+    tracemalloc.start()
+    cars = plugged(CARS)
+    for car in cars:
+        car.reading(60.0)
+    car_bytes = tracemalloc.get_traced_memory()[0] / CARS
+    tracemalloc.stop()
+    begin = process_time_ns()
+    for number in range(SAMPLES):
+        now = 600.0 + 30.0 * number
+        for car in cars:
+            car.reading(now)
+    sample_us = (process_time_ns() - begin) / 1e3 / (SAMPLES * CARS)
+    begin = process_time_ns()
+    Curves(cars, 2000.0, 20_000.0).power_w(np.linspace(2000.0, 20_000.0, 300))
+    fleet_us = (process_time_ns() - begin) / 1e3 / (300 * CARS)
+    deployment = fleets.load("mixed-city").deploy(10_000, url_base="ws://virtual.invalid/")
+    deployment.station(0)
+    begin = process_time_ns()
+    for index in range(5000):
+        deployment.station(index)
+    station_us = (process_time_ns() - begin) / 1e3 / 5000
+    found = {
+        "sample_us": round(sample_us, 2),
+        "car_and_supply_bytes": round(car_bytes),
+        "numpy_us_per_point": round(fleet_us, 4),
+        "build_station_us": round(station_us, 2),
+    }
+    for name, value in found.items():
+        print(f"{name:<24}{value:>10}")
+    if arguments.json:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
