@@ -89,6 +89,7 @@ def _text_lines(summary: Summary) -> Iterator[str]:
     for fact in _facts(summary):
         yield from wrap(fact, WIDTH, subsequent_indent="    ") if not fact.startswith(" ") else [fact]
     yield f"folder: {summary.path}"
+    yield f'python: import results; run = results.open("{summary.path}")'
 
 
 def _headline(summary: Summary) -> str:

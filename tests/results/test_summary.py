@@ -68,6 +68,7 @@ def test_the_text_is_readable_in_a_ci_log(small_run, sample_run):
         assert "\x1b" not in text
     assert "TRUSTED" in text
     assert f"folder: {sample_run.path}" in text
+    assert f'import results; run = results.open("{sample_run.path}")' in text
 
 
 def test_markdown_and_html_say_the_same(small_run):
