@@ -1,6 +1,7 @@
 """Fleet files become stations; whatever is wrong in one is a single line."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiles import fleets
+from profiles import fleets, sites
 from profiles.fleetfile import FleetFile, schema
+from profiles.sitefile import SiteFile
 from profiles.tomlfile import parse
 from stations.core.plan import Personality
 from stations.errors import PlanError
@@ -164,3 +166,12 @@ def test_any_text_is_a_fleet_or_a_plan_error(text):
         PlanError, match=r"^fleet x\.toml"
     ):  # no text that hypothesis finds has a title and groups
         parse(text, FleetFile, "fleet x.toml")
+
+
+def test_the_examples_in_the_documentation_are_valid():
+    page = (Path(__file__).parents[2] / "docs" / "fleets.md").read_text()
+    fleet, site = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert parse(fleet, FleetFile, "example").groups[0].count == 70
+    assert parse(site, SiteFile, "example").of == "work-fr"
+    for name in [*fleets.names(), *sites.names()]:
+        assert f"`{name}`" in page
