@@ -1,7 +1,7 @@
 """Is the candidate worse than the baseline? The unit of replication is the run, never the call.
 
-More calls in one run only make it surer of that run's own luck: any test on the calls of two single runs
-cries wolf in 12 to 47 % of A/A comparisons. Here each run gives one logarithm per metric; the arms are
+More calls in one run only make it surer of that run's own luck: "p99 is 10 % higher than yesterday" cries
+wolf in 12 to 34 % of comparisons of equal systems. Here each run gives one logarithm per metric; the arms are
 compared by a pooled t test, one-sided, with Holm's correction over the metrics, and a smallest effect worth
 telling. Runs of the two arms should alternate in one session: then A/A alarms stay at 1 %
 (benchmarks/compare_power.py). What cannot be decided is inconclusive, with the number of runs that would do.
