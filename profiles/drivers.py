@@ -7,7 +7,7 @@ One `Driver` stands for all the people who ever come to one station.
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from math import inf
+from math import ceil, inf
 from typing import Any, ClassVar, Final, Protocol
 
 from msgspec import structs
@@ -20,6 +20,8 @@ from stations.core.streams import Stream, stream
 
 _FREE: Final = frozenset(("Available", "Reserved", "Unavailable", "Faulted"))  # no car is plugged there
 _BROKEN: Final = frozenset(("Unavailable", "Faulted"))
+_WEEK_S: Final = 7 * 86_400.0
+_EARLY_S: Final = 3600.0  # an edge may round the fleet's start by so much
 _LOOKS: Final = 3  # times a person looks for the start before giving up
 _PULLS: Final = 4  # times a person pulls at a locked cable before leaving it behind
 
@@ -115,7 +117,9 @@ class People:
         self._shift_s = 0.0  # edge clock minus local time
 
     def start(self, now: float, local_s: float) -> None:
-        """The run begins: local time is `local_s` at `now`."""
+        """The run begins: local time is `local_s` at `now`, in this week or in one after the start."""
+        weeks = max(0.0, ceil((self._start_local_s - _EARLY_S - local_s) / _WEEK_S))
+        local_s += weeks * _WEEK_S
         place = self._place
         self._shift_s = now - local_s
         self._luck = stream(place.seed, place.identity, "people")

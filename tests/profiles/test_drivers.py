@@ -1,6 +1,7 @@
 """Drivers act as people do, at a pretend station that accepts or refuses them."""
 
 import pytest
+from msgspec import structs
 
 from profiles import fleets
 from stations.core.events import PlugIn, PlugOut, PlugOutEv, Swipe
@@ -101,3 +102,14 @@ def test_a_locked_cable_is_pulled_again_and_then_left_behind():
     kinds = [type(event) for _, event in station.log]
     assert kinds.count(PlugOut) == 4
     assert kinds[-1] is PlugOutEv
+
+
+def test_a_run_that_starts_on_sunday_night_goes_on_into_the_next_week():
+    """An edge may count local time modulo a week; the plan of a place never goes back."""
+    fleet = fleets.of_site("home-no", 50)
+    late = structs.replace(fleet.file, start="Sun 23:59")
+    deployment = fleets.Fleet(fleet.path, late).deploy(50, url_base="ws://x/", seed=3)
+    for index in range(50):
+        driver = deployment.station(index).driver
+        driver.start(float(index), (deployment.start_local_s + 4.0 * index) % (7 * 86_400))
+        assert driver.deadline() >= index
