@@ -83,33 +83,31 @@ class Mixture:
         cell = cells.choose(luck, n)
         columns = np.zeros((6, n))
         wanted = np.arange(n)
+        one_pass = self._by_class if self._site.classes else self._by_energy
         for _ in range(_TRIES):
-            drawn = (
-                self._by_class(luck, cells, cell[wanted])
-                if self._site.classes
-                else self._by_energy(luck, cells, cell[wanted])
-            )
+            drawn = one_pass(luck, cells, cell[wanted])
             good = self._inside(drawn)
             columns[:, wanted[good]] = drawn[:, good]
             wanted = wanted[~good]
             if not len(wanted):
                 break
         hour, dwell_h, power_kw, energy_kwh, charge_h, finished = columns
-        return self._corrected(Sessions(hour, dwell_h, power_kw, energy_kwh, charge_h, finished > 0.0))
+        stay_h = self._stays(hour, dwell_h)
+        if not self._site.classes:
+            return self._powered(luck, hour, stay_h, energy_kwh)
+        # A full car's energy stays when the stay is corrected; the others charge as long as they stay.
+        full = (finished > 0.0) & (charge_h < 0.99 * stay_h)
+        longer = np.where(full, 1.0, stay_h / charge_h)
+        energy_kwh = np.minimum(energy_kwh * longer, self._site.energy_max_kwh)
+        return Sessions(hour, stay_h, power_kw, energy_kwh, charge_h * longer, full)
 
-    def _corrected(self, drawn: Sessions) -> Sessions:
-        """Stays of some hours, quantile by quantile. A full car's energy stays; others' follow the stay."""
-        dwell_h = drawn.dwell_h.copy()
+    def _stays(self, hour: Floats, dwell_h: Floats) -> Floats:
+        """Stays of the hours that the mixture gets wrong, corrected quantile by quantile."""
+        stay_h = dwell_h.copy()
         for part in self._site.dwell_corrections:
-            now = (drawn.hour >= part.from_hour) & (drawn.hour < part.to_hour)
-            ours, theirs = np.log(part.mixture_h), np.log(part.measured_h)
-            shift = np.interp(np.log(drawn.dwell_h[now]), ours, theirs - ours)
-            dwell_h[now] = np.clip(drawn.dwell_h[now] * np.exp(shift), _SHORTEST_H, _LONGEST_H)
-        finished = drawn.finished & (drawn.charge_h < 0.99 * dwell_h)
-        charge_h = np.where(finished, drawn.charge_h, dwell_h)
-        energy_kwh = drawn.energy_kwh * np.where(finished, 1.0, charge_h / drawn.charge_h)
-        energy_kwh = np.minimum(energy_kwh, self._site.energy_max_kwh)
-        return drawn._replace(dwell_h=dwell_h, energy_kwh=energy_kwh, charge_h=charge_h, finished=finished)
+            now = (hour >= part.from_hour) & (hour < part.to_hour)
+            stay_h[now] = _mapped(dwell_h[now], part.mixture_h, part.measured_h)
+        return np.clip(stay_h, _SHORTEST_H, _LONGEST_H)
 
     def _inside(self, drawn: Floats) -> NDArray[np.bool_]:
         hour, dwell_h, _, energy_kwh, charge_h, _ = drawn
@@ -135,15 +133,31 @@ class Mixture:
     def _by_energy(self, luck: np.random.Generator, cells: _Cells, cell: Whole) -> Floats:
         hour, ln_dwell, ln_energy = cells.draw(luck, cell).T
         dwell_h, energy_kwh = np.exp(ln_dwell), np.exp(np.minimum(ln_energy, 10.0))
-        assert self._site.power is not None
-        power_kw, fill = _power_of(luck, self._site.power, energy_kwh)
-        power_kw = np.minimum(power_kw, self._site.power_max_kw)
+        later = np.zeros(len(cell))  # power is drawn for what is accepted
+        return np.array([hour, dwell_h, later, energy_kwh, dwell_h, later])
+
+    def _powered(
+        self, luck: np.random.Generator, hour: Floats, dwell_h: Floats, energy_kwh: Floats
+    ) -> Sessions:
+        site = self._site
+        assert site.power is not None
+        if site.power_correction is not None:
+            wrong, right = site.power_correction.mixture_kw, site.power_correction.measured_kw
+            energy_kwh = _mapped(energy_kwh / dwell_h, wrong, right) * dwell_h
+            energy_kwh = np.clip(energy_kwh, _LEAST_KWH, site.energy_max_kwh)
+        power_kw, fill = _power_of(luck, site.power, energy_kwh)
+        power_kw = np.minimum(power_kw, site.power_max_kw)
         # A stay too short for that energy at that power: the car is faster, and unplugged while charging.
         charge_h = energy_kwh / (power_kw * fill)
         short = charge_h > 0.97 * dwell_h
-        fill = np.where(short, 0.985, fill)
-        power_kw = np.where(short, energy_kwh / (dwell_h * fill), power_kw)
-        return np.array([hour, dwell_h, power_kw, energy_kwh, np.where(short, dwell_h, charge_h), ~short])
+        power_kw = np.where(short, energy_kwh / (dwell_h * 0.985), power_kw)
+        return Sessions(hour, dwell_h, power_kw, energy_kwh, np.where(short, dwell_h, charge_h), ~short)
+
+
+def _mapped(values: Floats, wrong: list[float], right: list[float]) -> Floats:
+    """From one set of quantiles to another, linear between logarithms, parallel outside."""
+    ours, theirs = np.log(wrong), np.log(right)
+    return np.asarray(values * np.exp(np.interp(np.log(values), ours, theirs - ours)))
 
 
 def _cells(site: Measured, day: str) -> _Cells:

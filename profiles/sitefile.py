@@ -75,6 +75,13 @@ class DwellCorrection(Struct, frozen=True, forbid_unknown_fields=True):
     measured_h: Annotated[list[Positive], Meta(min_length=2)]
 
 
+class PowerCorrection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The same for mean power over the stay, where there are no power classes."""
+
+    mixture_kw: Annotated[list[Positive], Meta(min_length=2)]
+    measured_kw: Annotated[list[Positive], Meta(min_length=2)]
+
+
 class Measured(Struct, frozen=True, tag_field="kind", tag="measured", forbid_unknown_fields=True):
     """A measured place: daily counts, and a joint law of hour, dwell and energy."""
 
@@ -100,6 +107,7 @@ class Measured(Struct, frozen=True, tag_field="kind", tag="measured", forbid_unk
     weekend: Gaussians | None = None
     power: PowerTable | None = None
     dwell_corrections: list[DwellCorrection] = []
+    power_correction: PowerCorrection | None = None
     power_max_kw: Positive = 22.0
     tariff_start: (
         Annotated[Clock, Meta(description="cars wait for this local time when they arrive before")] | None
