@@ -30,9 +30,9 @@ def car(name: str | None, identity: str, connector: int) -> Car:
 def deed(name: str, arguments: dict[str, Any]) -> Callable[[Unit, Clock], None]:
     """The question that does it; PlanError for a deed that nobody knows."""
     try:
-        do = _DEEDS[name]
+        do = DEEDS[name]
     except KeyError:
-        raise PlanError(f"{name}: use one of {', '.join(sorted(_DEEDS))}") from None
+        raise PlanError(f"{name}: use one of {', '.join(sorted(DEEDS))}") from None
     return lambda unit, clock: do(unit, clock, arguments)
 
 
@@ -94,7 +94,7 @@ def _connector(arguments: dict[str, Any]) -> int:
     raise PlanError(f"connector {number!r}: not a number")
 
 
-_DEEDS: Final[dict[str, Callable[[Unit, Clock, dict[str, Any]], None]]] = {
+DEEDS: Final[dict[str, Callable[[Unit, Clock, dict[str, Any]], None]]] = {
     "connect": _connect,
     "disconnect": _disconnect,
     "plug": _plug,

@@ -129,7 +129,8 @@ class Conductor:
         trial.folder.expect([name])
         url = trial.csms.url if trial.csms else trial.settings.csms_url
         folder = str(trial.folder.path.resolve())
-        order = messages.Order(trial.run, folder, url, trial.settings, trial.folder.metadata())
+        live = self._environment.web_ui is not None
+        order = messages.Order(trial.run, folder, url, trial.settings, trial.folder.metadata(), live)
         self._runner.send_message(RUN, messages.write(order), client_id=client)
 
     def _time_is_up(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from flask import jsonify, request
+from flask_login import current_user
 
 from engine.bridge import options, preflight
 from engine.bridge.conductor import Conductor
@@ -16,8 +17,10 @@ def install(web_ui: Any, conductor: Conductor) -> None:
 
     @web_ui.app.before_request
     def check_form() -> Any:
-        if not request.path.endswith("/swarm") or request.method != "POST" or conductor.trial is not None:
+        if request.endpoint != "locust.swarm" or conductor.trial is not None:
             return None
+        if web_ui.web_login and not current_user.is_authenticated:
+            return None  # Locust refuses; nobody else makes us reach for an address
         try:
             preflight.check_settings(_asked_for(web_ui.environment.parsed_options))
         except (PlanError, ValueError) as mistake:

@@ -76,6 +76,17 @@ class Leases:
         """The holder is surely gone: whatever it held is free for others."""
         self._free = merged(self._free + self._held.pop(holder, []))
 
+    def holder_of(self, index: int) -> str | None:
+        """Who runs station `index`; None for nobody."""
+        for holder, ranges in self._held.items():
+            if any(first <= index < end for first, end in ranges):
+                return holder
+        return None
+
+    def held(self) -> list[Range]:
+        """What anybody runs, ascending."""
+        return merged(part for ranges in self._held.values() for part in ranges)
+
     def held_by(self, holder: str) -> list[Range]:
         """What `holder` runs, ascending."""
         return self._held.get(holder, [])

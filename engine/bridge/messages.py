@@ -22,6 +22,9 @@ RETURN: Final = "greenup-return"  # worker: Lease; these stations are closed
 GAUGES: Final = "greenup-gauges"  # worker: numbers for the live line, once a second
 STOP: Final = "greenup-stop"  # master: stop now and send the receipt
 RECEIPT: Final = "greenup-receipt"  # worker: Closing
+PULSE: Final = "greenup-pulse"  # worker: Beat, once a second when a page is there to show it
+QUESTION: Final = "greenup-question"  # master: Question
+ANSWER: Final = "greenup-answer"  # worker: Reply
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -32,6 +35,14 @@ class Order(msgspec.Struct, frozen=True):
     csms_url: str
     settings: Settings
     metadata: dict[str, str]  # repeated in every data file
+    live: bool = False  # a page shows what happens: workers tell their pulse
+
+
+class Go(msgspec.Struct, frozen=True):
+    """The whole fleet has been started: hardship's clock runs."""
+
+    run: str
+    ago_s: float
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -66,7 +77,33 @@ class Closing(msgspec.Struct, frozen=True):
     bugs: list[str]  # StationBug, one line each
 
 
+class Beat(msgspec.Struct, frozen=True):
+    """A second of a worker's calls (`engine.bridge.pulse`)."""
+
+    run: str
+    actions: dict[str, list[Any]]
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Somebody at the page wants something of one station (`engine.bridge.desk`)."""
+
+    run: str
+    ticket: int
+    station: int
+    kind: str
+    arguments: dict[str, Any] = {}
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What came of it: what the station told, or the mistake of whoever asked."""
+
+    run: str
+    ticket: int
+    told: Any = None
+    mistake: str = ""
+
+
 def write(message: msgspec.Struct) -> dict[str, Any]:
     """As a payload."""
-    payload: dict[str, Any] = msgspec.to_builtins(message)
+    payload: dict[str, Any] = msgspec.to_builtins(message, builtin_types=(bytes,))
     return payload

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from engine import limits
 from engine.bridge import options as our_options
 from engine.bridge.options import Settings
+from engine.bridge.web import login
 from stations.errors import PlanError
 
 PROBE_TIMEOUT_S: Final = 5.0
@@ -51,6 +52,8 @@ def check(options: Any) -> None:
         return
     if options.worker:
         return  # a worker is told everything by its master
+    if options.web_login and not options.headless:
+        login.check()
     settings = our_options.read(options)
     _check_size(options)
     check_settings(settings)

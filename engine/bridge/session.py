@@ -15,7 +15,7 @@ import locust
 from gevent.event import Event
 from locust.runners import WorkerRunner
 
-from engine.bridge import form, mends, options, preflight
+from engine.bridge import form, mends, options, preflight, web
 from engine.bridge.conductor import Conductor
 from engine.bridge.dispatch import SeededDispatcher, TellingDispatcher
 from engine.bridge.messages import NOTICES
@@ -63,6 +63,7 @@ def _on_init(environment: Any, runner: Any, web_ui: Any, **_event: Any) -> None:
     conductor.watch_for_interrupt()
     _join_end(environment, conductor)
     if web_ui is not None:
+        web.install(web_ui, conductor)
         form.install(web_ui, conductor)
 
 

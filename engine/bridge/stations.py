@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import gevent
 import msgspec
 
-from engine.bridge import statistics
+from engine.bridge import pulse, statistics
 from engine.bridge.crossing import Crossing, native_sleep, native_thread
 from engine.bridge.messages import Closing, Order
 from engine.bridge.options import AS_THE_FLEET_SAYS, Settings
 from engine.dial import DialSettings
-from engine.facts import FactBatch
-from engine.loop import Deploy, LoopSettings, Retire
+from engine.facts import Answer, FactBatch
+from engine.loop import Ask, Begin, Deploy, LoopSettings, Retire
 from profiles import fleets
 from results.recorder import Recorder
 from stations.core.plan import Personality
@@ -48,6 +48,9 @@ class Stations:
         self._on_left = on_left
         self._rate_per_s = 1.0
         self._uncounted: list[CallBatch] = []
+        self._live = order.live
+        self._beats: list[dict[str, Any]] = []
+        self.on_answer: Callable[[Answer], None] | None = None
         self._deployment = deployment(order)
         self._recorder = Recorder(
             Path(order.folder),
@@ -96,7 +99,19 @@ class Stations:
         """Bring what has come into Locust's statistics."""
         if self._uncounted:
             batches, self._uncounted = self._uncounted, []
-            statistics.count(self._environment, statistics.joined(batches))
+            joined = statistics.joined(batches)
+            statistics.count(self._environment, joined)
+            if self._live:
+                self._beats.append(pulse.by_action(joined))
+
+    def beats(self) -> list[dict[str, Any]]:
+        """The seconds of calls since the last time, for the master's page."""
+        beats, self._beats = self._beats, []
+        return beats
+
+    def ask(self, ticket: int, station: int, question: Callable[..., Any]) -> None:
+        """Put a question to one station; `on_answer` hears what came of it."""
+        self._crossing.post(Ask(ticket, station, question))
 
     def _on_facts(self, facts: FactBatch) -> None:
         if facts.calls is not None:
@@ -110,6 +125,10 @@ class Stations:
         for bug in facts.bugs:
             log.error("a station was retired by a bug of ours: %s", bug)
         self.bugs += facts.bugs
+        self.gauges |= {"bugs": len(self.bugs), "dropped_rows": self._recorder.dropped_rows}
+        for answer in facts.answers:
+            if self.on_answer is not None:
+                self.on_answer(answer)
         if facts.retired:
             self._on_left(facts.retired)
 

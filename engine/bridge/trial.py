@@ -41,6 +41,11 @@ class Trial:
         """Name of the run folder."""
         return self.folder.record.id
 
+    @property
+    def phase(self) -> str:
+        """ramp, steady or drain; "" before the first station."""
+        return self._phase
+
     def awaited(self) -> set[str]:
         """Who still has to report and can."""
         return self.names.keys() - self.closings.keys() - self.lost.keys()

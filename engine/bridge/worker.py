@@ -15,8 +15,9 @@ import psutil
 from gevent.event import Event
 
 from engine.bridge import messages
+from engine.bridge.desk import Desk
 from engine.bridge.identities import ranges_of
-from engine.bridge.messages import ASK, GAUGES, HELLO, LEASE, RECEIPT, RETURN, RUN, STOP
+from engine.bridge.messages import ASK, GAUGES, GO, HELLO, LEASE, PULSE, RECEIPT, RETURN, RUN, STOP
 from engine.bridge.stations import STOP_GRACE_S, Stations
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Worker:
         runner.register_message(RUN, self._on_run)
         runner.register_message(LEASE, self._on_lease, concurrent=True)
         runner.register_message(STOP, self._on_stop, concurrent=True)
+        Desk(self, runner)
         gevent.spawn(self._report)
         self._send(HELLO, self._process)
 
@@ -53,6 +55,11 @@ class Worker:
     def name(self) -> str:
         """This worker's name in the run folder; the master never gives one twice."""
         return worker_name(self._runner.worker_index)
+
+    @property
+    def stations(self) -> Stations | None:
+        """Those of the test that is on."""
+        return self._stations
 
     # Locust's users
 
@@ -162,6 +169,11 @@ class Worker:
             if self._stations is not None:
                 gauges = {"run": self._stations.run, **self._stations.gauges}
                 self._runner.send_message(GAUGES, gauges)
+                self._beat(self._stations)
+
+    def _beat(self, stations: Stations) -> None:
+        for beat in stations.beats():
+            self._send(PULSE, messages.Beat(stations.run, beat))
 
     # the end
 
