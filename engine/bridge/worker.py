@@ -17,7 +17,7 @@ from gevent.event import Event
 from engine.bridge import messages
 from engine.bridge.desk import Desk
 from engine.bridge.identities import ranges_of
-from engine.bridge.messages import ASK, GAUGES, GO, HELLO, LEASE, PULSE, RECEIPT, RETURN, RUN, STOP
+from engine.bridge.messages import ASK, GAUGES, HELLO, LEASE, PULSE, RECEIPT, RETURN, RUN, STOP
 from engine.bridge.stations import STOP_GRACE_S, Stations
 
 log = logging.getLogger(__name__)
