@@ -15,7 +15,7 @@ from engine.bridge.messages import Closing, Order
 from engine.bridge.options import AS_THE_FLEET_SAYS, Settings
 from engine.dial import DialSettings
 from engine.facts import Answer, FactBatch
-from engine.loop import Ask, Begin, Deploy, LoopSettings, Retire
+from engine.loop import Ask, Deploy, LoopSettings, Retire
 from profiles import fleets
 from results.recorder import Recorder
 from stations.core.plan import Personality
