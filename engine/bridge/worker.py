@@ -193,6 +193,7 @@ class Worker:
         if self._leaving and not self._left.wait(grace_s):
             log.warning("%d stations did not close within %g s", len(self._leaving), grace_s)
         closing = stations.close()
+        self._beat(stations)
         if hasattr(self._runner, "_send_stats"):
             self._runner._send_stats()  # noqa: SLF001 — else the last calls wait 3 s for the next report
         self._send(RECEIPT, closing)
