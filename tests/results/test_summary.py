@@ -63,7 +63,7 @@ def test_a_summary_tells_commands_sessions_links_findings_and_own_health(small_r
 def test_the_text_is_readable_in_a_ci_log(small_run, sample_run):
     for run in (small_run, sample_run):
         text = summary_text(run.summary())
-        assert max(map(len, text.splitlines()[:-1])) <= 100
+        assert max(len(line) for line in text.splitlines() if str(run.path) not in line) <= 100
         assert text.isprintable() or "\n" in text
         assert "\x1b" not in text
     assert "TRUSTED" in text
