@@ -68,6 +68,7 @@ class RunRecord(Struct, kw_only=True):
     station_bugs: int = 0  # stations retired because our own code failed
     untrusted: list[str] = []  # reasons known when the run ended; readers add what the health rows say
     exit_code: int | None = None
+    scenario: dict[str, Any] = {}  # what the scenario found out; `said`: lines for the summary
 
 
 class RunFolder(Struct):

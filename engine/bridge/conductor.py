@@ -20,11 +20,13 @@ from locust.exception import StopTest
 from locust.runners import MASTER_HEARTBEAT_TIMEOUT, STATE_MISSING, STATE_RUNNING
 
 from engine.bridge import embedded, messages, options
-from engine.bridge.messages import ASK, GAUGES, HELLO, LEASE, NOTICES, RECEIPT, RETURN, RUN, STOP
+from engine.bridge.director import Director
+from engine.bridge.messages import ASK, GAUGES, GO, HELLO, LEASE, NOTICES, RECEIPT, RETURN, RUN, STOP
 from engine.bridge.options import Settings
 from engine.bridge.stations import STOP_GRACE_S
 from engine.bridge.trial import Trial
 from engine.bridge.worker import worker_name
+from profiles import fleets
 from results import run as run_folders
 from results.exit_codes import ExitCode
 from stations.errors import PlanError
@@ -46,6 +48,7 @@ class Conductor:
         self._local = not hasattr(runner, "clients")
         self._secret: str = environment.parsed_options.basic_auth_key
         self.trial: Trial | None = None
+        self._director: Director | None = None
         self.finished: run_folders.RunFolder | None = None  # the latest one
         self.codes: set[ExitCode] = set()  # of the latest one
         self.interrupted = False
@@ -87,6 +90,7 @@ class Conductor:
             self._tell(client)
         if trial.settings.duration_s:
             trial.timer = gevent.spawn_later(trial.settings.duration_s, self._time_is_up)
+        self._direct(trial)
 
     def refuse(self, mistake: PlanError) -> None:
         """The user's mistake, in one line; a headless program ends with it."""
@@ -132,13 +136,40 @@ class Conductor:
         live = self._environment.web_ui is not None
         order = messages.Order(trial.run, folder, url, trial.settings, trial.folder.metadata(), live)
         self._runner.send_message(RUN, messages.write(order), client_id=client)
+        if trial.go_s is not None:
+            self._go(client)  # it comes late
+
+    def _go(self, client: str) -> None:
+        trial = self.trial
+        if trial is not None and trial.go_s is not None:
+            go = messages.Go(trial.run, time.monotonic() - trial.go_s)
+            self._runner.send_message(GO, messages.write(go), client_id=client)
+
+    def _go_everybody(self) -> None:
+        for client in self.trial.names if self.trial is not None else ():
+            self._go(client)
+
+    def _direct(self, trial: Trial) -> None:
+        """Let the scenario take its course."""
+        course = options.course(self._environment.parsed_options, trial.settings)
+        self._director = Director(
+            trial,
+            course,
+            trial.settings.time_scale or fleets.load(trial.settings.fleet).time_scale,
+            settled=lambda: self._phase(trial) == "steady",
+            go=self._go_everybody,
+            finish=self._time_is_up if not trial.settings.duration_s else lambda: None,
+        )
+        trial.directing = gevent.spawn(self._director.run)
 
     def _time_is_up(self) -> None:
         """End the test; in a headless run, which has nothing else to do, the program too."""
         parsed, runner = self._environment.parsed_options, self._runner
         if self.trial is not None:
             self.trial.time_is_up = True
-        log.info("--duration is over")
+        log.info(
+            "--duration is over" if self.trial and self.trial.settings.duration_s else "the scenario is over"
+        )
         if parsed.headless:
             runner.quit()
             return
@@ -257,6 +288,8 @@ class Conductor:
         trial.end(time.monotonic())
         if trial.timer is not None and trial.timer is not gevent.getcurrent():
             trial.timer.kill(block=False)
+        if trial.directing is not None and trial.directing is not gevent.getcurrent():
+            trial.directing.kill(block=False)
         if self._local:
             return
         for client in trial.awaited():
@@ -289,6 +322,9 @@ class Conductor:
     def _seal(self, trial: Trial) -> None:
         if trial.csms is not None:
             trial.csms.stop()
+        if self._director is not None:
+            self._director.close()
+        trial.folder.record.scenario = trial.story
         ran_out = trial.time_is_up or self._environment.parsed_options.headless
         record = trial.folder.finish(
             trial.receipts,

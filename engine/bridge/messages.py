@@ -20,6 +20,7 @@ ASK: Final = "greenup-ask"  # worker: Ask
 LEASE: Final = "greenup-lease"  # master: Lease
 RETURN: Final = "greenup-return"  # worker: Lease; these stations are closed
 GAUGES: Final = "greenup-gauges"  # worker: numbers for the live line, once a second
+GO: Final = "greenup-go"  # master: Go
 STOP: Final = "greenup-stop"  # master: stop now and send the receipt
 RECEIPT: Final = "greenup-receipt"  # worker: Closing
 PULSE: Final = "greenup-pulse"  # worker: Beat, once a second when a page is there to show it

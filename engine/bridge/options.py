@@ -11,7 +11,11 @@ from typing import Any, Final
 import msgspec
 from locust.util.timespan import parse_timespan
 
+from engine import scenario
+from engine.scenario import Course
 from profiles import fleets
+from profiles import hardship as hardships
+from profiles.hardship import Hardship
 from stations.core.plan import Personality
 from stations.errors import PlanError
 
@@ -36,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True):
     tls_ca: str = ""
     client_cert: str = ""
     client_key: str = ""
+    hardship: list[Hardship] = []  # the fleet's, then the scenario's or what was given instead
 
     def public(self) -> dict[str, Any]:
         """For `run.json`: everything but the secret (C11)."""
@@ -82,6 +87,7 @@ ARGUMENTS: Final = (
     Argument("--tls-ca", "", "certificates (PEM) to verify a wss:// CSMS with, instead of the system's"),
     Argument("--client-cert", "", "client certificate (PEM), security profile 3"),
     Argument("--client-key", "", "its private key (PEM)"),
+    Argument("--hardship", "", "TOML of [[hardship]] or a file of it, instead of the scenario's; none: calm"),
 )  # fmt: skip
 
 
@@ -104,7 +110,19 @@ def add_arguments(parser: Any) -> None:
         include_in_web_ui=False,
         help="one live line instead of Locust's tables while a headless run goes on [GREENUP_PROGRESS]",
     )
-    parser.set_defaults(web_host="127.0.0.1")
+    choice = scenario.chosen()
+    for ask in choice.asks:
+        env_var = "GREENUP_" + ask.name.upper()
+        parser.add_argument(
+            ask.flag,
+            type=type(ask.default),
+            default=ask.default,
+            env_var=env_var,
+            help=f"{ask.help} ({ask.default:g}) [{env_var}]",
+            metavar="<N>",
+        )
+    parser.set_defaults(web_host="127.0.0.1", fleet=choice.fleet or DEFAULT_FLEET)
+    parser.set_defaults(time_scale=choice.time_scale)
 
 
 def read(options: Any) -> Settings:
@@ -125,7 +143,29 @@ def read(options: Any) -> Settings:
         client_key=options.client_key,
     )
     _check(settings)
-    return settings
+    return msgspec.structs.replace(settings, hardship=course(options, settings).hardship)
+
+
+def course(options: Any, settings: Settings) -> Course:
+    """What will happen: the fleet's own hardship, and the scenario's choice with its user's numbers."""
+    choice, said = scenario.chosen(), options.hardship.strip()
+    own = fleets.load(settings.fleet).file.hardship
+    if said:
+        choice = msgspec.structs.replace(choice, hardship=[])
+        own = [*own, *_own_plan(said)]
+    answers = {ask.name: getattr(options, ask.name) for ask in choice.asks}
+    return scenario.course(choice, answers, more=own)
+
+
+def _own_plan(said: str) -> list[Hardship]:
+    if said == "none":
+        return []
+    if "=" in said:
+        return hardships.parse(said, "--hardship")
+    try:
+        return hardships.parse(Path(said).read_text("utf-8"), f"--hardship {said}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"--hardship {said}: cannot be read ({error}); name a TOML file") from None
 
 
 def duration_s(text: str) -> int:

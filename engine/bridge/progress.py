@@ -4,12 +4,13 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import gevent
 from locust.stats import RequestStats
 
-from engine.bridge.conductor import Conductor
+if TYPE_CHECKING:
+    from engine.bridge.conductor import Conductor
 
 TERMINAL_INTERVAL_S: Final = 1.0
 LOG_INTERVAL_S: Final = 5.0
@@ -48,7 +49,7 @@ def line(elapsed_s: float, gauges: dict[str, float], calls_per_s: float, stats: 
 class Progress:
     """Prints the line of the conductor's current test until it is stopped."""
 
-    def __init__(self, conductor: Conductor, stats: RequestStats, stream: TextIO | None = None) -> None:
+    def __init__(self, conductor: "Conductor", stats: RequestStats, stream: TextIO | None = None) -> None:
         self._conductor = conductor
         self._stats = stats
         self._stream = stream or sys.stdout

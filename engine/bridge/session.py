@@ -53,7 +53,7 @@ def _on_init(environment: Any, runner: Any, web_ui: Any, **_event: Any) -> None:
     if isinstance(runner, WorkerRunner):
         _join_worker(environment, runner)
         return
-    conductor = Conductor(environment, runner)
+    conductor = environment.conductor = Conductor(environment, runner)
     events = environment.events
     events.test_start.add_listener(conductor.on_test_start)
     events.test_stopping.add_listener(conductor.on_test_stopping)

@@ -15,7 +15,7 @@ from engine.bridge.messages import Closing, Order
 from engine.bridge.options import AS_THE_FLEET_SAYS, Settings
 from engine.dial import DialSettings
 from engine.facts import Answer, FactBatch
-from engine.loop import Ask, Deploy, LoopSettings, Retire
+from engine.loop import Ask, Begin, Deploy, LoopSettings, Retire
 from profiles import fleets
 from results.recorder import Recorder
 from stations.core.plan import Personality
@@ -84,6 +84,10 @@ class Stations:
             if start:
                 gevent.sleep(RETIRE_STEP_S)
             self._crossing.post(Retire(indices[start : start + step]))
+
+    def go(self, ago_s: float) -> None:
+        """The whole fleet has been started, so many seconds ago: hardship's clock runs."""
+        self._crossing.post(Begin(ago_s))
 
     def close(self) -> Closing:
         """Stop what still runs, count the last calls, close the files."""
@@ -154,6 +158,7 @@ def loop_settings(settings: Settings, fleet: fleets.Fleet, stop_timeout_s: float
         time_scale=settings.time_scale or fleet.time_scale,
         start_local_s=fleet.start_local_s,
         retire_timeout_s=stop_timeout_s or STOP_GRACE_S,
+        hardship=settings.hardship,
         dial=DialSettings(
             source_addresses=tuple(settings.source_addresses),
             ca_file=settings.tls_ca or None,

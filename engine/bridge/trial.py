@@ -1,5 +1,6 @@
 """One test as its master keeps it: who takes part, who was lost, who has reported."""
 
+import logging
 import time
 from typing import Any, Final
 
@@ -7,10 +8,12 @@ from gevent.event import Event
 
 from engine.bridge.embedded import Csms
 from engine.bridge.identities import Leases
-from engine.bridge.messages import Closing
+from engine.bridge.messages import NOTICES, Closing
 from engine.bridge.options import Settings
 from results.receipt import Receipt
 from results.run import RunFolder
+
+log = logging.getLogger(NOTICES)
 
 TOGETHER_S: Final = 5.0
 
@@ -30,10 +33,14 @@ class Trial:
         self._left: dict[str, float] = {}  # name -> monotonic time of a receipt that nobody asked for
         self.closings: dict[str, Closing] = {}
         self._phase = ""
+        self._fault = ""  # phase that hardship imposes
+        self.go_s: float | None = None  # monotonic: when the whole fleet had been started
+        self.story: dict[str, Any] = {}  # what the scenario found out, for run.json
         self.all_in = Event()
         self.ending = False
         self.time_is_up = False
         self.timer: Any = None
+        self.directing: Any = None  # the director's greenlet
         self.gauges: dict[str, dict[str, Any]] = {}
 
     @property
@@ -72,9 +79,26 @@ class Trial:
 
     def enter(self, phase: str) -> None:
         """Write down that the run is in this phase from now on."""
+        if self._fault and phase != "drain":
+            phase = self._fault
         if phase != self._phase:
             self._phase = phase
             self.folder.mark(time.time_ns() // 1_000, phase)
+
+    def enter_fault(self, phase: str) -> None:
+        """Hardship begins or ends; ramp and steady are not said meanwhile."""
+        if not self.ending:
+            self._fault = phase
+            self.enter(phase)
+
+    def leave_fault(self) -> None:
+        """All is as it was."""
+        self._fault = ""
+
+    def say(self, line: str) -> None:
+        """A line for the log and for the summary of the run."""
+        log.info("%s", line)
+        self.story.setdefault("said", []).append(line)
 
     def end(self, now_s: float) -> None:
         """The end has begun. Who left earlier took load away, unless a signal told everybody at once."""

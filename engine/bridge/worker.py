@@ -17,7 +17,7 @@ from gevent.event import Event
 from engine.bridge import messages
 from engine.bridge.desk import Desk
 from engine.bridge.identities import ranges_of
-from engine.bridge.messages import ASK, GAUGES, HELLO, LEASE, PULSE, RECEIPT, RETURN, RUN, STOP
+from engine.bridge.messages import ASK, GAUGES, GO, HELLO, LEASE, PULSE, RECEIPT, RETURN, RUN, STOP
 from engine.bridge.stations import STOP_GRACE_S, Stations
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ class Worker:
         environment.stations = self
         runner.register_message(RUN, self._on_run)
         runner.register_message(LEASE, self._on_lease, concurrent=True)
+        runner.register_message(GO, self._on_go, concurrent=True)
         runner.register_message(STOP, self._on_stop, concurrent=True)
         Desk(self, runner)
         gevent.spawn(self._report)
@@ -115,6 +116,11 @@ class Worker:
             started.append(index)
         stations.deploy(started, lease.rate_per_s)
         self._flush_soon()
+
+    def _on_go(self, msg: Any, **_event: Any) -> None:
+        go = msgspec.convert(msg.data, messages.Go)
+        if self._stations is not None and self._stations.run == go.run:
+            self._stations.go(go.ago_s)
 
     def _on_stop(self, msg: Any, **_event: Any) -> None:
         stations = self._stations

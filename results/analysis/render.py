@@ -112,6 +112,7 @@ def _cells(line: ActionLine) -> list[str]:
 
 
 def _facts(summary: Summary) -> Iterator[str]:
+    yield from (f"scenario: {line}" for line in summary.said)
     yield from _session_facts(summary.sessions)
     failures = {k: v for k, v in summary.total.outcomes.items() if k not in NOT_FAILURES}
     if failures or summary.total.cancelled:

@@ -112,6 +112,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     findings: list[FindingLine]
     finding_kinds: int
     health: OwnHealth
+    said: list[str] = []  # what the scenario found out
 
     def json(self) -> str:
         """The same as a JSON document."""
@@ -145,6 +146,7 @@ def summarise(run: "Run", phase: str | None = None, exact_calls: int = EXACT_CAL
         findings=findings[:FINDINGS_SHOWN],
         finding_kinds=len(findings),
         health=_health(run, phase),
+        said=list(run.record.scenario.get("said", [])),
     )
 
 

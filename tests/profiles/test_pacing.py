@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.pacing import End, Knee, Limits, Sight, Stage, staged
+from profiles.pacing import End, Knee, Limits, Sight, tide
 
 
-def search(knee, p95_ms, *, failed=lambda n: 0.0, lag=lambda n: 1.0, per_s=50.0, rate=20.0, up_to=10**9):
+def search(knee, p95_ms, *, failed=lambda _: 0.0, lag=lambda _: 1.0, per_s=50.0, rate=20.0, up_to=10**9):
     """Play the search second by second; how many stations were wanted at each."""
     wanted, up, second, seen = knee.wanted, 0.0, 0, []
     while wanted is not None and second < 50_000:
@@ -20,12 +20,20 @@ def search(knee, p95_ms, *, failed=lambda n: 0.0, lag=lambda n: 1.0, per_s=50.0,
     return seen
 
 
-def test_stages_depend_on_the_time_alone():
-    stages = [Stage(100, 10, 60), Stage(500, 50, 120), Stage(50, 100, 30)]
-    assert [staged(stages, at) for at in (0, 59.9, 60, 179, 180, 209.9)] == [
-        *((100, 10), (100, 10), (500, 50), (500, 50), (50, 100), (50, 100))
+def test_a_tide_depends_on_the_time_alone():
+    def at(elapsed_s):
+        return tide(elapsed_s, 1000, 50.0, period_s=3600, low_s=600, low=0.3)
+
+    assert [at(moment)[0] for moment in (0, 2999, 3000, 3599, 3600, 6600)] == [
+        1000,
+        1000,
+        300,
+        300,
+        1000,
+        300,
     ]
-    assert staged(stages, 210) is None
+    assert at(0)[1] == 50.0
+    assert tide(99, 1, 1.0, period_s=100, low_s=10, low=0.0) == (1, 1.0), "somebody always stays"
 
 
 @given(st.integers(150, 1950), st.integers(20, 300), st.integers(10, 200))
@@ -57,10 +65,10 @@ def test_a_step_is_held_until_its_latency_is_stable():
 
 def test_one_bad_look_is_forgiven_and_two_are_not():
     knee = Knee(100, 100, 100)
-    search(knee, lambda up, second: 3000.0 if second == 15 else 20.0)
+    search(knee, lambda _, second: 3000.0 if second == 15 else 20.0)
     assert knee.end is End.MOST
     other = Knee(100, 100, 100)
-    search(other, lambda up, second: 3000.0 if second >= 15 else 20.0)
+    search(other, lambda _, second: 3000.0 if second >= 15 else 20.0)
     assert (other.end, other.highest) == (End.KNEE, 0)
 
 
@@ -80,7 +88,7 @@ def test_stations_that_never_come_up_are_a_load_that_does_not_pass():
 
 def test_latency_that_swings_for_ever_does_not_pass():
     knee = Knee(100, 100, 1000, hold_max_s=100)
-    search(knee, lambda up, second: 100.0 + 800.0 * (second // 10 % 2))
+    search(knee, lambda _, second: 100.0 + 800.0 * (second // 10 % 2))
     assert knee.steps[-1].why == "latency does not settle"
 
 
