@@ -81,6 +81,7 @@ class View:
     powered: bool = False
     linked: bool = False
     may_boot: bool = True
+    boot: dict[str, Any] = field(default_factory=dict)  # the last BootNotification
     boot_not_before: float = 0.0
     ids: set[str] = field(default_factory=set)
     call: Sent | None = None
@@ -268,7 +269,8 @@ class Inspector:
 
     def _registration_allows(self, view, action, payload, now):
         if action == "BootNotification":
-            again = view.may_boot or view.registration != "Accepted" or view.triggered[action]
+            changed, view.boot = payload != view.boot, payload
+            again = view.may_boot or changed or view.registration != "Accepted" or view.triggered[action]
             self.expect(view, again, "WS-7", "BootNotification of an accepted station that did not restart")
             early = now < view.boot_not_before - EPSILON_S and not view.triggered[action]
             self.expect(view, not early, "BOOT-5", f"next BootNotification not before {view.boot_not_before}")
