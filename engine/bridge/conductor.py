@@ -339,6 +339,10 @@ class Conductor:
         self.finished = trial.folder
         log.info("results: %s", trial.folder.path)
 
+    def wait_until_sealed(self) -> None:
+        """Until the run folder of the last test is whole."""
+        self._sealed.wait()
+
     def watch_for_interrupt(self) -> None:
         """Remember Ctrl-C, then let Locust deal with it. Where it is ignored (nohup, `&`), it stays so."""
         deal_with = signal.getsignal(signal.SIGINT)

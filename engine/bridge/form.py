@@ -7,6 +7,7 @@ import msgspec
 from flask import jsonify, request
 from flask_login import current_user
 
+from engine import limits, scenario
 from engine.bridge import options, preflight
 from engine.bridge.conductor import Conductor
 from stations.errors import PlanError
@@ -22,7 +23,13 @@ def install(web_ui: Any, conductor: Conductor) -> None:
         if web_ui.web_login and not current_user.is_authenticated:
             return None  # Locust refuses; nobody else makes us reach for an address
         try:
-            preflight.check_settings(_asked_for(web_ui.environment.parsed_options))
+            settings = _asked_for(web_ui.environment.parsed_options)
+            if not hasattr(
+                web_ui.environment.runner, "clients"
+            ):  # else it is the workers' machines that count
+                stations = _typed("the number of stations", request.form.get("user_count", "0"), int)
+                limits.prepare(max(0, stations), source_addresses=len(settings.source_addresses))
+            preflight.check_settings(settings)
         except (PlanError, ValueError) as mistake:
             return jsonify({"success": False, "message": str(mistake), "host": web_ui.environment.host})
         return None
@@ -40,6 +47,9 @@ def _asked_for(parsed: Any) -> options.Settings:
             merged[name] = text.split(",") if "," in text else request.form.getlist(name)
         else:
             merged[name] = _typed(argument.flag, text, type(argument.default))
+    for ask in scenario.chosen().asks:
+        if ask.name in request.form:
+            merged[ask.name] = _typed(ask.flag, request.form[ask.name], type(ask.default))
     merged["host"] = request.form.get("host", merged.get("host"))
     return options.read(SimpleNamespace(**merged))
 

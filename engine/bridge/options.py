@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True):
     tls_ca: str = ""
     client_cert: str = ""
     client_key: str = ""
+    slo: str = ""  # thresholds file
     hardship: list[Hardship] = []  # the fleet's, then the scenario's or what was given instead
 
     def public(self) -> dict[str, Any]:
@@ -69,6 +70,7 @@ ARGUMENTS: Final = (
     ),
     Argument("--seed", 1, "same seed, same fleet: same stations, drivers and luck", {"type": int}),
     Argument("--duration", "", "end the test after this long: 60s, 5m, 1h30m; empty: when you stop it"),
+    Argument("--slo", "", "thresholds (docs/gates.md) that the run is checked against when it has ended"),
     Argument("--runs", "runs", "folder that receives one result folder per test"),
     Argument(
         "--subprotocol",
@@ -141,6 +143,7 @@ def read(options: Any) -> Settings:
         tls_ca=options.tls_ca,
         client_cert=options.client_cert,
         client_key=options.client_key,
+        slo=options.slo,
     )
     _check(settings)
     return msgspec.structs.replace(settings, hardship=course(options, settings).hardship)
@@ -202,6 +205,7 @@ def _check(settings: Settings) -> None:
         ("--tls-ca", settings.tls_ca),
         ("--client-cert", settings.client_cert),
         ("--client-key", settings.client_key),
+        ("--slo", settings.slo),
     ):
         mistakes[f"{flag} {path}: no such file"] = bool(path) and not Path(path).is_file()
     for words, wrong in mistakes.items():

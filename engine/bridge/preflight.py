@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from engine import limits
+from engine.bridge import analysis
 from engine.bridge import options as our_options
 from engine.bridge.options import Settings
 from engine.bridge.web import login
@@ -65,6 +66,8 @@ def check_settings(settings: Settings) -> None:
     _check_runs_folder(Path(settings.runs))
     for address in settings.source_addresses:
         _check_bind(f"--source-address {address}", address, 0)
+    if settings.slo:
+        analysis.check_thresholds(settings.slo)
     if settings.csms_url:
         probe(settings.csms_url, settings.tls_ca)
 

@@ -5,17 +5,14 @@ is sealed, and `quitting` runs backwards, so that our end comes before Locust's.
 """
 
 import logging
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import locust
 from gevent.event import Event
 from locust.runners import WorkerRunner
 
-from engine.bridge import form, mends, options, preflight, web
+from engine.bridge import analysis, form, mends, options, preflight, web
 from engine.bridge.conductor import Conductor
 from engine.bridge.dispatch import SeededDispatcher, TellingDispatcher
 from engine.bridge.messages import NOTICES
@@ -31,7 +28,6 @@ log = logging.getLogger(NOTICES)
 _line_is_good: Final = Event()  # set when the command line was read and checked
 
 MASTER_SILENT_S: Final = 10.0
-SUMMARY_TIMEOUT_S: Final = 300.0
 
 
 def install() -> None:
@@ -109,25 +105,11 @@ def _join_end(environment: Any, conductor: Conductor) -> None:
         if progress is not None:
             progress.stop()
         if parsed.headless and conductor.finished is not None:
-            conductor.codes.add(_summary(conductor.finished.path, to_stderr=parsed.json))
+            conductor.codes |= analysis.summary_and_gate(conductor.finished, to_stderr=parsed.json)
         environment.process_exit_code = int(decisive(conductor.codes))
         done.set()
 
     environment.events.quitting.add_listener(end)
-
-
-def _summary(run: Path, *, to_stderr: bool) -> ExitCode:
-    """Print the run's table and learn whether to trust it; not in this process, which carries no pandas."""
-    command = [sys.executable, "-m", "results.analysis", "summary", str(run)]
-    sys.stdout.flush()
-    try:
-        told = subprocess.run(  # noqa: S603 — our own module and folder
-            command, stdout=sys.stderr if to_stderr else None, timeout=SUMMARY_TIMEOUT_S, check=False
-        )
-        return ExitCode(told.returncode)
-    except (subprocess.TimeoutExpired, ValueError):
-        log.error("no summary; try greenup summary %s", run)  # noqa: TRY400 — the line says it all
-        return ExitCode.INTERNAL
 
 
 install()

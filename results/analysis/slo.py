@@ -1,5 +1,6 @@
 """slo.toml: what must be true of a run. Unknown names, missing units and typing errors are input errors."""
 
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from results.analysis.slo_grammar import Threshold, duration_us, parse
+from results.exit_codes import ExitCode
 from results.limits import DEFAULT_LIMITS, Limits
 from stations.errors import PlanError
 
@@ -143,3 +145,17 @@ def _flag(value: Any, where: str) -> bool:
     if not isinstance(value, bool):
         raise PlanError(f"{where}: abort must be true or false")
     return value
+
+
+def main(words: list[str]) -> int:
+    """`python -m results.analysis.slo FILE`: what is wrong with a thresholds file, if anything."""
+    try:
+        load(words[0])
+    except PlanError as mistake:
+        sys.stderr.write(f"{mistake}\n")
+        return ExitCode.INPUT
+    return ExitCode.PASS
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -14,12 +14,15 @@ import gevent
 import msgspec
 from msgspec import Struct
 
+from engine.bridge import analysis
 from engine.bridge.conductor import Conductor
 from engine.bridge.messages import PULSE, Beat
 from engine.bridge.progress import added
 from engine.bridge.pulse import Pulse
 from engine.bridge.trial import Trial
 from engine.bridge.web.verdict import Watchman
+from results.exit_codes import ExitCode
+from stations.errors import PlanError
 
 QUANTILES: Final = (0.5, 0.95, 0.99)
 RECENT_S: Final = 600
@@ -91,6 +94,8 @@ class Picture:
         self.totals: dict[str, Pulse] = {}
         self.number = 0  # of the last point
         self.ended_s: float | None = None
+        self.gate: dict[str, Any] | None = None  # verdict.json, once the run has ended and was checked
+        self.gate_mistake = ""
         self._now: dict[str, Pulse] = {}
         self._seconds: deque[dict[str, Pulse]] = deque(maxlen=TABLE_WINDOW_S)
         self._reconnects: deque[float] = deque([0.0], maxlen=RATE_WINDOW_S + 1)
@@ -224,3 +229,15 @@ class Live:
             picture.sample(time.monotonic())
             if self._conductor.trial is None:
                 picture.ended_s = time.monotonic()
+                if picture.trial.settings.slo:
+                    gevent.spawn(self._check, picture)
+
+    def _check(self, picture: Picture) -> None:
+        """The thresholds of a run that has ended, as a headless run has them printed."""
+        run = picture.trial.folder
+        self._conductor.wait_until_sealed()
+        try:
+            picture.gate = analysis.verdict(run.path, picture.trial.settings.slo)
+            self._conductor.codes.add(ExitCode(picture.gate["exit_code"]))
+        except PlanError as mistake:
+            picture.gate_mistake = str(mistake)

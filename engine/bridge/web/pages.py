@@ -7,8 +7,9 @@ from typing import Any, Final
 from flask import Blueprint, Response, abort, jsonify, render_template, request, session
 
 from engine import byhand
+from engine.bridge import analysis
 from engine.bridge.conductor import Conductor
-from engine.bridge.web import downloads, guard, login, show
+from engine.bridge.web import guard, login, show
 from engine.bridge.web.enquiries import Enquiries, Unanswered
 from engine.bridge.web.live import Live
 from engine.bridge.web.words import WORDS
@@ -143,7 +144,7 @@ def _files(blueprint: Any, conductor: Conductor) -> None:
         if folder is None:
             raise PlanError("there is no run yet: start one first")
         if name != "report":
-            return attachment(downloads.table(folder.path, name), folder.path, f"{name}.csv", "text/csv")
+            return attachment(analysis.table(folder.path, name), folder.path, f"{name}.csv", "text/csv")
         if running is not None:
             raise PlanError("the report is made when the run has ended: stop it first")
-        return attachment(downloads.report(folder.path), folder.path, "report.html", "text/html")
+        return attachment(analysis.report(folder.path), folder.path, "report.html", "text/html")

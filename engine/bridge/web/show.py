@@ -34,7 +34,16 @@ def snapshot(picture: Picture | None, after: int, language: str) -> dict[str, An
         "workers": _workers(picture),
         "verdict": state,
         "reasons": [sentence(reason, words) for reason in reasons],
+        "gate": _gate(picture),
     }
+
+
+def _gate(picture: Picture) -> dict[str, Any]:
+    """Thresholds: the file, and what became of each once the run has ended."""
+    found = picture.gate or {}
+    shown = ("name", "subject", "wanted", "value", "status", "margin", "note")
+    checks = [{name: check.get(name, "") for name in shown} for check in found.get("checks", [])]
+    return {"file": picture.trial.settings.slo, "mistake": picture.gate_mistake, "checks": checks}
 
 
 def whole(picture: Picture | None) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from flask import request
 from engine.bridge.web.live import Live
 
 KEY: Final = "fleet"
-_SCRIPT: Final = b'<script src="./fleet/static/tab.js" defer></script>'
+_SCRIPT: Final = b'<script src="./fleet/static/tab.js"></script>'
 _STRUCTURE: Final = [{"key": "name", "title": "Fleet"}, {"key": "value", "title": "now"}]
 _ROWS: Final = {
     "stations": "stations running",
@@ -36,6 +36,7 @@ _LINKS: Final = [
 
 def install(web_ui: Any, live: Live) -> None:
     """Extend Locust's page the ways it offers."""
+    web_ui.app.json.sort_keys = False  # else the form's fields stand in the order of the alphabet
     web_ui.template_args.update(
         extended_tabs=[{"title": "Fleet", "key": KEY}],
         extended_tables=[{"key": KEY, "structure": _STRUCTURE}],

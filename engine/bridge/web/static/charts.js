@@ -14,7 +14,7 @@ const draw = (tag, attributes, text) => {
 const top = (highest) => {
   if (!(highest > 0)) return 1;
   const step = 10 ** Math.floor(Math.log10(highest));
-  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((n) => n * step).find((n) => n >= highest * 1.02) || 20 * step;
+  return [1, 2, 3, 4, 5, 6, 8, 10].map((n) => n * step).find((n) => n >= highest * 1.02) || 20 * step;
 };
 
 const timeStep = (span) => [10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400].find((s) => span / s <= 6) || 86400;

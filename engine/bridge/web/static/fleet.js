@@ -42,9 +42,9 @@ function tiles(told) {
   const waiting = sums.waiting ? ` + ${number(sums.waiting)} ${words.starting}` : "";
   tile("stations", number(sums.stations), `${number(links.open || 0)} ${words.open}${waiting}`);
   tile("charging", number(sums.sessions));
-  tile("power", `${number(sums.power_w / 1000)} kW`);
+  tile("power", sums.power_w < 1e7 ? `${number(sums.power_w / 1e3)} kW` : `${number(sums.power_w / 1e6, 1)} MW`);
   tile("messages", `${short(now.calls_per_s)}/s`, `${words.failed} ${short(now.failed_per_s)}/s`);
-  tile("response", `${ms(now.all_ms[1])} ms`, `p50 ${ms(now.all_ms[0])} · p99 ${ms(now.all_ms[2])} ms`);
+  tile("response", `${ms(now.all_ms[1])} ms`, `p50 ${ms(now.all_ms[0])}, p99 ${ms(now.all_ms[2])}`);
   tile("reconnects", `${short(now.reconnects_per_s)}/s`, `Σ ${number(sums.reconnects)}`);
   tile("backlog", number(sums.backlog));
   tile("findings", number(sums.findings));
@@ -108,6 +108,15 @@ function tables(told) {
   }
 }
 
+function gate(told) {
+  byId("gate").hidden = !told.gate.file;
+  const waits = told.gate.checks.length ? "" : ` · ${told.gate.mistake || words.gate_waits}`;
+  byId("gate-file").textContent = told.gate.file + waits;
+  const say = { passed: `✓ ${words.passed}`, failed: `✗ ${words.failed_check}`, error: `? ${words.error}` };
+  byId("checks").tBodies[0].replaceChildren(...told.gate.checks.map((one) =>
+    row([[one.name, one.subject].filter(Boolean).join(" "), one.wanted, one.value, one.margin, say[one.status]])));
+}
+
 function take(told) {
   if (told.run !== run) {
     [run, latest, recent, whole] = [told.run, 0, [], []];
@@ -123,11 +132,12 @@ async function step() {
     if (told.run !== run && latest) return void ([run, latest, recent, whole] = [undefined, 0, [], []]);
     if (told.state === "idle") return;
     take(told);
-    byId("run").textContent = `${told.run} · ${words[told.state]}${told.phase ? ` · ${words[told.phase]}` : ""} · ${clock(told.elapsed_s)}`;
+    byId("run").textContent = `${told.run} · ${words[told.state]}${told.phase ? ` · ${words[told.phase] || told.phase}` : ""} · ${clock(told.elapsed_s)}`;
     verdict(told);
     tiles(told);
     bars(told);
     tables(told);
+    gate(told);
     draw(told);
   } catch (error) {
     byId("run").textContent = `${words.lost_contact}: ${error.message}`;
