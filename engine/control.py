@@ -101,7 +101,7 @@ class ShownUnit(Unit):
 def _frame(direction: str, data: bytes) -> dict[str, Any]:
     try:
         message: Any = msgspec.json.decode(data)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # no JSON, or nested without bottom (RPC-6)
         message = data.decode("utf-8", "replace")
     return {"event": "frame", "direction": direction, "message": message}
 

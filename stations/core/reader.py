@@ -63,8 +63,8 @@ def _withdraw(station: "Station", sides: list[Connector], id_tag: str) -> bool:
     for side in sides:
         presented = side.presented
         if presented is not None and tags.same(presented.id_tag, id_tag):
-            if presented.granted:
-                authorization.withdraw(station, side)
+            if presented.granted or not side.plugged:
+                authorization.withdraw(station, side)  # an answer still on its way finds nobody
             return True
     return False
 

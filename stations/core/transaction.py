@@ -157,7 +157,7 @@ def refuse(station: "Station", connector: Connector, running: Transaction) -> No
 
 @rings(Alarm.CAP)
 def _watch_cap(station: "Station", number: int, _at: float) -> None:
-    """TX-3: energy up to MaxEnergyOnInvalidId; looked at when the present power has used it up."""
+    """TX-3: energy up to MaxEnergyOnInvalidId; looked at when no power the hardware allows has used it up."""
     connector = station.connectors[number]
     running = connector.transaction
     if running is None or not running.refused:
@@ -165,8 +165,8 @@ def _watch_cap(station: "Station", number: int, _at: float) -> None:
     cap_wh = running.meter_start_wh + station.configuration[MAX_ENERGY_ON_INVALID_ID]
     left_wh = cap_wh - connector.energy_wh(station.now)
     if left_wh > 0:
-        power_w = max(meter.power_w(connector, station.now), 100.0)
-        station.alarms.set(Alarm.CAP, station.now + max(left_wh * 3600 / power_w, 0.5), number)
+        most_w = supply.hardware_a(station, connector) * 230 * station.plan.product.phases
+        station.alarms.set(Alarm.CAP, station.now + max(left_wh * 3600 / max(most_w, 100.0), 0.5), number)
         return
     _no_more_energy(station, connector, running)
 

@@ -195,13 +195,26 @@ def test_the_same_tag_again_before_the_cable_takes_the_authorization_back():
     assert not station.sent("StartTransaction")
 
 
-def test_a_second_swipe_while_the_first_is_asked_for_changes_nothing():
-    """AUTH-9: nothing is granted yet, so nothing is taken back."""
+def test_a_second_swipe_before_the_answer_takes_it_back_too():
+    """AUTH-9: it is Preparing without a cable already; the answer on its way finds nobody."""
     station = bench()
     station.answer["Authorize"] = SILENT
     station.swipe().swipe()
-    assert len(station.sent("Authorize")) == 1
-    assert station.status() == "Preparing"
+    asked = station.sent("Authorize")
+    assert len(asked) == 1
+    assert station.status() == "Available"
+    station.reply(asked[0], {"idTagInfo": {"status": "Accepted"}})
+    station.plug().run(5)
+    assert not station.sent("StartTransaction")
+
+
+def test_a_second_swipe_with_the_cable_in_changes_nothing():
+    """AUTH-9: only before the cable."""
+    station = bench()
+    station.answer["Authorize"] = SILENT
+    station.plug().swipe().swipe()
+    station.reply(station.sent("Authorize")[0], {"idTagInfo": {"status": "Accepted"}})
+    assert len(station.sent("StartTransaction")) == 1
 
 
 def test_tags_are_any_text():

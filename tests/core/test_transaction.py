@@ -2,7 +2,7 @@
 
 import pytest
 
-from stations.core.events import EvPause, PlugOutEv, Reboot, Swipe
+from stations.core.events import EvPause, EvResume, PlugOutEv, Reboot, Swipe
 from stations.core.plan import Personality
 from tests.support.bench import SILENT, bench
 from tests.support.vehicle import SteadyCar
@@ -99,6 +99,14 @@ def test_the_allowance_is_not_spent_by_a_vehicle_that_pauses():
     station.answer["StartTransaction"] = {"transactionId": 9, "idTagInfo": {"status": "Invalid"}}
     station.plug().swipe().run(5).feed(EvPause(1)).run(3600)
     assert station.status() == "SuspendedEV"
+
+
+def test_the_allowance_ends_on_time_for_a_vehicle_that_starts_late():
+    """TX-3: nothing flows yet when the refusal arrives; the cap is not to be missed by the power to come."""
+    station = bench(keys={"MaxEnergyOnInvalidId": "20", "StopTransactionOnInvalidId": "true"})
+    station.answer["StartTransaction"] = {"transactionId": 9, "idTagInfo": {"status": "Invalid"}}
+    station.plug().feed(EvPause(1)).swipe().run(5).feed(EvResume(1)).run(60)
+    assert 20 <= station.sent("StopTransaction")[0].payload["meterStop"] <= 25
 
 
 def test_a_refusal_that_arrives_after_an_offline_start_counts_too():
