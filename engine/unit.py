@@ -425,6 +425,11 @@ class Unit:
         self._edge.tally.rules[effect.rule] += 1
         self._edge.journal.finding(self.index, effect, now)
 
+    def _broken(self, effect: ev.Broken, _now: float) -> None:
+        """The peer has its InternalError; now it is the bug it always was."""
+        self._write_burst()
+        raise effect.error
+
     def _persist(self, _effect: ev.Persist, _now: float) -> None:
         self._edge.persist(self)
 
@@ -443,6 +448,7 @@ class Unit:
         ev.StatusChanged: _status_changed,
         ev.RegistrationChanged: _registration_changed,
         ev.Finding: _found,
+        ev.Broken: _broken,
         ev.Persist: _persist,
         ev.TransferWanted: _transfer,
     }

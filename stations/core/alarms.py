@@ -9,12 +9,14 @@ class Alarm(IntEnum):
 
     RESTART = 1  # the station has rebooted (RE-2)
     GIVE_UP_WAITING = 2  # a soft reset stops waiting for StopTransaction.conf (RE-1)
+    RESET = 22  # an attempt to reset has failed (RE-4)
     LEAVE = 20  # the connection is given up for another one, after an answer (SEC-3)
     RECONNECT = 3  # next connection attempt (WS-3)
     PING = 4  # WebSocket ping (WS-5)
     CALL = 5  # our outstanding CALL times out (RPC-4)
     BOOT = 6  # next BootNotification (BOOT-5, BOOT-8)
     RETRY = 7  # the head of the transaction queue may be sent again
+    PACE = 21  # the next message that waited for the link may be sent
     VEHICLE = 8  # the vehicle starts or stops drawing
     LIMIT = 9  # a charging profile changes its limit (SC-12)
     CAP = 19  # a refused transaction may have used up its energy (TX-3)

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from stations.core import calls
 from stations.core.dispatch import ANSWERS, Refused, on
-from stations.core.events import CommandAnswered, Outcome, Received, Send
+from stations.core.events import Broken, CommandAnswered, Outcome, Received, Send
 from stations.core.key_rules import items
 from stations.core.keys import SUPPORTED_FEATURE_PROFILES
 from stations.wire.errors import ErrorCode, PeerError
@@ -75,6 +75,7 @@ def _command(station: "Station", frame: Call, data: bytes) -> None:
         _refuse(station, frame, ErrorCode.GENERIC_ERROR, "message id used twice", data)
         return
     station.received_id = frame.id
+    before = len(station.effects)
     try:
         confirmation = _execute(station, frame)
     except Refused as refusal:
@@ -83,6 +84,12 @@ def _command(station: "Station", frame: Call, data: bytes) -> None:
     except PeerError as error:
         station.find("RPC-9", f"{frame.action}: {error}", data)
         _refuse(station, frame, error.code, error.description, data)
+        return
+    except Exception as bug:  # noqa: BLE001 — handed on as Broken: the edge counts and reports it (C10)
+        del station.effects[before:]
+        station.changed = False  # the store keeps what was true before
+        _refuse(station, frame, ErrorCode.INTERNAL_ERROR, "the station failed", data)
+        station.effects.append(Broken(bug))
         return
     answer = encode_result(frame.id, confirmation)
     result = str(getattr(confirmation, "status", ""))

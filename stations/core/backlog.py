@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from stations.core.calls import Outgoing
     from stations.core.station import Station
 
+PACE_S: Final = (0.25, 0.75)
+"""Pause before the next message that waited for the link: many queues are no attack (WS-3)."""
+
 CAPACITY: Final = 1000  # Q-6: beyond it intermediate MeterValues go first
 
 _METER_VALUES: Final = Action.METER_VALUES.value
@@ -45,9 +48,12 @@ def _make_room(queue: "list[Outgoing]") -> None:
 
 def head(station: "Station") -> "Outgoing | None":
     """The next message to send, None while the head waits for its next attempt (Q-4)."""
-    if not station.queue or station.alarms.at(Alarm.RETRY) is not None:
+    alarms = station.alarms
+    if not station.queue or alarms.at(Alarm.RETRY) is not None or alarms.at(Alarm.PACE) is not None:
         return None
     outgoing = station.queue[0]
+    if outgoing.due < station.paced_at:
+        outgoing.due, outgoing.late = station.paced_at, True  # our own pause, not their queue (C6)
     if isinstance(outgoing.payload, StopTransaction) and outgoing.transaction is not None:
         outgoing.payload.transaction_id = _id_of(outgoing.transaction)
     return outgoing
@@ -94,6 +100,8 @@ def _remove(station: "Station", outgoing: "Outgoing") -> None:
         del queue[0]
     if not queue:
         station.queue = None
+    elif queue[0].due < station.online_at and station.serving:
+        station.alarms.set(Alarm.PACE, station.now + station.luck.uniform(*PACE_S))
     station.changed = True
 
 
@@ -112,6 +120,13 @@ def _retry(station: "Station", _connector: int, at: float) -> None:
     station.line_free_at = max(station.line_free_at, at)
     if station.queue:
         station.queue[0].due = at
+
+
+@rings(Alarm.PACE)
+def _next_turn(station: "Station", _connector: int, at: float) -> None:
+    """The flush goes on: what waits has waited for us since the link came up (C6)."""
+    station.paced_at = at
+    station.line_free_at = max(station.line_free_at, at)
 
 
 def journal(station: "Station", transaction: Transaction, state: str) -> None:

@@ -83,7 +83,7 @@ def _registered(station: "Station", status: RegistrationStatus, interval_s: int)
         station.find(rule, f"interval {interval_s} with {status}")
     if status is _ACCEPTED:
         _adopt(station, interval_s)
-        station.accepted_before = True
+        station.remember_acceptance()
         station.changed = True
         _serve(station)
         if station.update is not None:

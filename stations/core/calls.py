@@ -14,7 +14,14 @@ from stations.core import backlog
 from stations.core.alarms import Alarm
 from stations.core.dispatch import ENDS, rings
 from stations.core.events import CallEnded, OpenCall, Outcome, Send
-from stations.core.keys import CONF_AUTHORIZE_TIME, CONF_BASIC_TIME, CONF_BOTT_NOTIFICATION_TIME, Key
+from stations.core.keys import (
+    CONF_AUTHORIZE_TIME,
+    CONF_BASIC_TIME,
+    CONF_BOTT_NOTIFICATION_TIME,
+    MESSAGE_TIMEOUT,
+    Key,
+)
+from stations.core.product_faults import MESURAND
 from stations.core.transaction_record import Transaction
 from stations.errors import StationBug
 from stations.wire.errors import PeerError
@@ -61,6 +68,7 @@ class Outgoing(Struct):
     about: object = None  # what the sender wants back at the end
     triggered: bool = False  # allowed while Pending (BOOT-7)
     attempts: int = 0  # transmissions so far
+    late: bool = False  # waited for the link, then for its turn in the paced flush
 
 
 def place(
@@ -103,9 +111,10 @@ def _next(station: "Station") -> Outgoing | None:
 def _transmit(station: "Station", outgoing: Outgoing) -> None:
     now = station.now
     due = outgoing.due
-    offline = due < station.online_at
-    if offline:
+    offline = outgoing.late
+    if due < station.online_at:
         due = station.online_at  # it waited for the link: not the central system's queue (C6)
+        offline = True
     station.message_id += 1
     message_id = str(station.message_id)  # RPC-2: 20 digits, a counter
     transaction = outgoing.transaction
@@ -114,6 +123,8 @@ def _transmit(station: "Station", outgoing: Outgoing) -> None:
         data = backlog.meter_values_frame(message_id, outgoing, payload)
     else:
         data = encode_call(message_id, outgoing.action, payload)
+    if MESURAND in station.plan.product.faults:
+        data = data.replace(b'"measurand"', b'"mesurand"')
     call = OpenCall(
         message_id,
         outgoing.action,
@@ -128,8 +139,11 @@ def _transmit(station: "Station", outgoing: Outgoing) -> None:
     station.outgoing = outgoing
     outgoing.attempts += 1
     station.last_call_at = due  # HB-2; by the schedule, so that lateness does not add up
-    key = _TIME_OUTS.get(outgoing.action, CONF_BASIC_TIME)
-    station.alarms.set(Alarm.CALL, now + station.configuration[key])
+    configuration = station.configuration
+    time_out_s = configuration[MESSAGE_TIMEOUT]
+    if not time_out_s:
+        time_out_s = configuration[_TIME_OUTS.get(outgoing.action, CONF_BASIC_TIME)]
+    station.alarms.set(Alarm.CALL, now + time_out_s)
     station.effects.append(Send(data, call))
 
 

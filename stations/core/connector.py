@@ -7,7 +7,7 @@ A fault is not a row: it hides the status below, and clearing it shows that one 
 
 from typing import TYPE_CHECKING, Final
 
-from stations.core import booking, status
+from stations.core import booking, meter, status
 from stations.core.alarms import Alarm
 from stations.core.dispatch import changes
 from stations.core.keys import CONNECTION_TIME_OUT
@@ -115,6 +115,9 @@ _THROUGH: Final[dict[tuple[Status, Status], Status]] = {
     (Status.UNAVAILABLE, Status.FINISHING): Status.PREPARING,
 }
 """Moves of two steps that one fact causes: the step between is shown too."""
+
+
+_SUSPENDED: Final = frozenset({Status.SUSPENDED_EV, Status.SUSPENDED_EVSE})
 
 
 class Connector:
@@ -241,7 +244,11 @@ def _move(station: "Station", connector: Connector, target: Status) -> None:
 
 
 def _step(station: "Station", connector: Connector, target: Status) -> None:
-    connector.below = target
+    source, connector.below = connector.below, target
+    if source is Status.CHARGING and target in _SUSPENDED:
+        meter.interrupted(station, connector, begins=True)
+    elif source in _SUSPENDED and target is Status.CHARGING:
+        meter.interrupted(station, connector, begins=False)
     if target is Status.PREPARING:
         arm_connection_time_out(station, connector)
     else:

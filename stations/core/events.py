@@ -300,6 +300,12 @@ class Finding(Effect):
     frame: bytes = b""
 
 
+class Broken(Effect):
+    """Fact: a bug of ours (C10), after the central system has been told as much as it can be."""
+
+    error: Exception
+
+
 class Persist(Effect):
     """The non-volatile state changed: a store on disk takes `Station.snapshot()`."""
 

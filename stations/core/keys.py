@@ -360,6 +360,15 @@ SERVER_RECONNECTION_TIME: Final = _key(
 UID: Final = _key("UID", "Null", text_of(48), "identity, from the next connection on (WS-1)")
 URI: Final = _key("URI", "Null", _TEXT, "URL of the central system, from the next connection on (WS-1)")
 
+# ---- Errata
+MESSAGE_TIMEOUT: Final = _key(
+    "MessageTimeout",
+    0,
+    _NATURAL,
+    "RPC-4 (E3.82): time-out of every CALL, s; 0 leaves it to confBasicTime and its like",
+    spec_only=True,
+)
+
 # ---- Security whitepaper: the product knows none of it (SEC-4)
 AUTHORIZATION_KEY: Final = _key(
     "AuthorizationKey",

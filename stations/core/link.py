@@ -67,6 +67,11 @@ def url(station: "Station") -> str:
     return url.replace("ws://", "wss://", 1) if profile(station) >= TLS_PROFILE else url
 
 
+def same_place(one: str, other: str) -> bool:
+    """Whether two URLs differ in nothing but TLS, which a security profile adds (BOOT-9, SEC-2)."""
+    return one.partition(":")[2] == other.partition(":")[2]
+
+
 def identity(station: "Station") -> str:
     """The UID in force."""
     uid = station.configuration[UID]
@@ -79,9 +84,10 @@ def profile(station: "Station") -> int:
 
 
 def raises_profile(station: "Station", text: str) -> bool:
-    """SEC-2: upwards only, and only with the key that the new profile needs; no certificate can be had."""
+    """SEC-2: upwards only, and only with the key or the certificate that the new profile needs."""
     wanted = int(text) if text.isascii() and text.isdigit() else 0
-    allowed = profile(station) < wanted < CERTIFICATE_PROFILE and _key(station) is not None
+    needed = station.plan.client_certificate if wanted == CERTIFICATE_PROFILE else _key(station) is not None
+    allowed = needed and profile(station) < wanted <= CERTIFICATE_PROFILE
     if allowed:
         station.fallback = profile(station)
     return allowed
@@ -149,7 +155,7 @@ def _down(station: "Station", _event: LinkDown) -> None:
 def leave(station: "Station", outcome: Outcome) -> None:
     """The socket is gone, or is being given up by us: no message of ours may use it any more (WS-8)."""
     station.set_link(LinkState.OFF)
-    for alarm in (Alarm.PING, Alarm.HEARTBEAT):
+    for alarm in (Alarm.PING, Alarm.HEARTBEAT, Alarm.PACE):
         station.alarms.drop(alarm)
     calls.abandon_all(station, outcome)
 

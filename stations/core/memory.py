@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stations.core.connector import Connector
     from stations.core.station import Station
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Message(Struct, omit_defaults=True):
@@ -49,7 +49,7 @@ class Memory(Struct, omit_defaults=True):
 
     version: int
     active: bool
-    accepted_before: bool
+    accepted_url: str
     firmware: str
     sequence: int
     last_start_s: float
@@ -71,7 +71,7 @@ def snapshot(station: "Station", now: float) -> bytes:
     memory = Memory(
         version=VERSION,
         active=station.active,
-        accepted_before=station.accepted_before,
+        accepted_url=station.accepted_url,
         firmware=station.firmware,
         sequence=station.sequence,
         last_start_s=station.last_start_s,
@@ -127,7 +127,7 @@ def restore(station: "Station", data: bytes) -> None:
     if memory.version != VERSION or len(memory.sides) != len(station.connectors):
         raise PlanError(f"{station.plan.identity}: the memory of another version or product")
     station.active = memory.active
-    station.accepted_before = memory.accepted_before
+    station.accepted_url = memory.accepted_url
     station.firmware = memory.firmware
     station.sequence = memory.sequence
     station.last_start_s = memory.last_start_s
@@ -140,7 +140,7 @@ def restore(station: "Station", data: bytes) -> None:
 
 
 def _restore_side(connector: "Connector", side: Side, transactions: list[Transaction]) -> None:
-    connector.register_wh = side.register_wh
+    connector.register_wh = connector.aligned_wh = side.register_wh
     connector.operative, connector.scheduled = side.operative, side.scheduled
     connector.transaction = None if side.transaction is None else transactions[side.transaction]
     connector.owner = side.owner

@@ -14,7 +14,6 @@ from msgspec import Struct
 from stations.core import backlog, calls, wall
 from stations.core.alarms import Alarm
 from stations.core.calls import Outgoing
-from stations.core.connector import Connector
 from stations.core.dispatch import changes, rings
 from stations.core.key_rules import items, split_phase
 from stations.core.keys import (
@@ -28,7 +27,6 @@ from stations.core.keys import (
     Key,
 )
 from stations.core.plan import Personality
-from stations.core.product_faults import MESURAND
 from stations.core.transaction_record import Transaction
 from stations.core.vehicle import Reading
 from stations.wire.messages import MeterValue, SampledValue
@@ -43,6 +41,7 @@ from stations.wire.types import (
 )
 
 if TYPE_CHECKING:
+    from stations.core.connector import Connector
     from stations.core.station import Station
 
 NOMINAL_V: Final = 230.0
@@ -63,6 +62,7 @@ class Sight(Struct, gc=False):
 
 
 Column: TypeAlias = Callable[[Sight, int], float]
+Phases: TypeAlias = tuple[float, float, float]
 
 
 def _current(sight: Sight, phase: int) -> float:
@@ -126,9 +126,6 @@ _GREENUP_CONTEXTS: Final = {
     ReadingContext.TRANSACTION_BEGIN: ReadingContext.INTERRUPTION_BEGIN,
     ReadingContext.TRANSACTION_END: ReadingContext.INTERRUPTION_END,  # LG-4
 }
-_SENT: Final = frozenset(
-    {ReadingContext.SAMPLE_PERIODIC, ReadingContext.SAMPLE_CLOCK, ReadingContext.TRIGGER}
-)  # contexts of MeterValues
 _PHASED: Final = frozenset({Measurand.CURRENT_IMPORT, Measurand.VOLTAGE})  # what the meter has per phase
 _LINES: Final = (Phase.L1, Phase.L2, Phase.L3)
 _NEUTRAL: Final = (Phase.L1_N, Phase.L2_N, Phase.L3_N)
@@ -147,21 +144,21 @@ class Template(Struct, frozen=True):
 
 @lru_cache(maxsize=1024)
 def template(
-    wanted: str, context: ReadingContext, phases: int, personality: Personality, *, misspelt: bool = False
+    wanted: str, context: ReadingContext, phases: int, personality: Personality, *, main: bool = False
 ) -> Template | None:
-    """The template of a measurand list, None for an empty list; `misspelt` is LG-2's product fault."""
+    """The template of a measurand list, None for an empty list. `main`: of the main meter (MV-2)."""
     sampled: list[SampledValue] = []
     columns: list[tuple[Column, int]] = []
     for item in items(wanted):
         for phase in _phases_of(item, phases, personality):
             value, column = _sampled(item, phase, context, personality)
+            if main:
+                value.location = Location.INLET
             sampled.append(value)
             columns.append((column, -1 if phase is None else _LINES.index(phase)))
     if not sampled:
         return None
     text = msgspec.json.encode(MeterValue(timestamp="%s", sampled_value=sampled)).decode()
-    if misspelt:
-        text = text.replace('"measurand"', '"mesurand"')
     return Template(text, tuple(columns))
 
 
@@ -199,7 +196,9 @@ def _sampled(
     return value, column
 
 
-def _sight(station: "Station", connector: Connector, since_wh: float) -> Sight:
+def _sight(station: "Station", connector: "Connector", since_wh: float) -> Sight:
+    if connector.number == 0:
+        return _main_sight(station, since_wh)
     vehicle = connector.vehicle
     reading = IDLE if vehicle is None else vehicle.reading(station.now)
     register_wh = connector.register_wh + reading.energy_wh
@@ -214,15 +213,38 @@ def _sight(station: "Station", connector: Connector, since_wh: float) -> Sight:
     )
 
 
-def _template(station: "Station", key: Key[str], context: ReadingContext) -> Template | None:
+def _main_sight(station: "Station", since_wh: float) -> Sight:
+    """MV-2, MV-9: the main meter sees what all sides draw together."""
+    sides = station.connectors[1:]
+    reading, *others = [IDLE if side.vehicle is None else side.vehicle.reading(station.now) for side in sides]
+    for other in others:
+        reading = Reading(
+            reading.voltage_v,
+            _sum(reading.current_a, other.current_a),
+            _sum(reading.power_w, other.power_w),
+            _sum(reading.reactive_var, other.reactive_var),
+            reading.energy_wh + other.energy_wh,
+        )
+    register_wh = reading.energy_wh + sum(side.register_wh for side in sides)
+    offered_a = sum(side.limit_a for side in sides if side.transaction is not None)
+    whole_wh = int(register_wh) - int(since_wh)
+    return Sight(
+        reading, offered_a, register_wh, register_wh - since_wh, station.plan.product.phases, whole_wh
+    )
+
+
+def _sum(one: Phases, other: Phases) -> Phases:
+    return (one[0] + other[0], one[1] + other[1], one[2] + other[2])
+
+
+def _template(
+    station: "Station", key: Key[str], context: ReadingContext, *, main: bool = False
+) -> Template | None:
     product = station.plan.product
-    wanted = station.configuration[key]
-    if product.faults and context in _SENT and MESURAND in product.faults:
-        return template(wanted, context, product.phases, product.personality, misspelt=True)
-    return template(wanted, context, product.phases, product.personality)
+    return template(station.configuration[key], context, product.phases, product.personality, main=main)
 
 
-def power_w(connector: Connector, now: float) -> float:
+def power_w(connector: "Connector", now: float) -> float:
     """Active power of one side."""
     return 0.0 if connector.vehicle is None else sum(connector.vehicle.reading(now).power_w)
 
@@ -230,14 +252,14 @@ def power_w(connector: Connector, now: float) -> float:
 # ---- sampled values -----------------------------------------------------------------------------------
 
 
-def begin(station: "Station", connector: Connector, running: Transaction) -> None:
+def begin(station: "Station", connector: "Connector", running: Transaction) -> None:
     """MV-1, MV-7: a transaction starts."""
     if station.plan.product.personality is Personality.SPEC:  # LG-4: the product has only the end
         _note(station, connector, running, STOP_TXN_SAMPLED_DATA, ReadingContext.TRANSACTION_BEGIN)
     _arm(station, connector, station.now)
 
 
-def _arm(station: "Station", connector: Connector, since: float) -> None:
+def _arm(station: "Station", connector: "Connector", since: float) -> None:
     interval_s = station.configuration[METER_VALUE_SAMPLE_INTERVAL]
     if interval_s > 0 and connector.transaction is not None:
         station.alarms.set(Alarm.SAMPLE, since + interval_s, connector.number)
@@ -259,14 +281,27 @@ def _sample(station: "Station", number: int, at: float) -> None:
     assert running is not None  # `finish` drops the alarm with the transaction
     station.due = at
     _arm(station, connector, at)
+    _take(station, connector, running, ReadingContext.SAMPLE_PERIODIC)
+
+
+def interrupted(station: "Station", connector: "Connector", *, begins: bool) -> None:
+    """MV-10: a sample where the energy stops to flow within a transaction, and one where it flows again."""
+    running = connector.transaction
+    sampled = station.configuration[METER_VALUE_SAMPLE_INTERVAL] > 0
+    if running is not None and sampled and station.plan.product.personality is Personality.SPEC:
+        context = ReadingContext.INTERRUPTION_BEGIN if begins else ReadingContext.INTERRUPTION_END
+        _take(station, connector, running, context)
+
+
+def _take(station: "Station", connector: "Connector", running: Transaction, context: ReadingContext) -> None:
     sight = _sight(station, connector, running.interval_wh)
     unix_s = wall.unix_s(station)
     timestamp = wall.stamp(station, unix_s)
-    sampled = _template(station, METER_VALUES_SAMPLED_DATA, ReadingContext.SAMPLE_PERIODIC)
+    sampled = _template(station, METER_VALUES_SAMPLED_DATA, context)
     if sampled is not None:
         _queue(station, connector, running, sampled.fill(timestamp, sight))
     if station.plan.product.personality is Personality.SPEC:
-        kept = _template(station, STOP_TXN_SAMPLED_DATA, ReadingContext.SAMPLE_PERIODIC)
+        kept = _template(station, STOP_TXN_SAMPLED_DATA, context)
         if kept is not None:
             _keep(station, running, kept.fill(timestamp, sight))
     running.interval_wh = sight.register_wh
@@ -274,7 +309,7 @@ def _sample(station: "Station", number: int, at: float) -> None:
     station.changed = True
 
 
-def _queue(station: "Station", connector: Connector, running: Transaction | None, value: str) -> None:
+def _queue(station: "Station", connector: "Connector", running: Transaction | None, value: str) -> None:
     """MV-3: with the transaction that runs now, whenever it is sent."""
     backlog.add(station, Outgoing(_METER_VALUES, value, station.due, connector.number, running))
 
@@ -303,18 +338,25 @@ def _arm_clock_after(station: "Station", unix_s: float) -> None:
 def _aligned(station: "Station", _connector: int, at: float) -> None:
     station.due = at
     unix_s = float(round(wall.unix_s(station, at)))  # the moment itself; a float may miss it by a little
-    for connector in station.connectors[1:]:
+    for connector in metered(station):
         _align(station, connector, unix_s)
     _arm_clock_after(station, unix_s)
 
 
-def _align(station: "Station", connector: Connector, unix_s: float) -> None:
+def metered(station: "Station") -> "tuple[Connector, ...]":
+    """MV-2, TM-2: every side; in front of them `spec` has a main meter, connector 0 (E3.16)."""
+    spec = station.plan.product.personality is Personality.SPEC
+    return station.connectors if spec else station.connectors[1:]
+
+
+def _align(station: "Station", connector: "Connector", unix_s: float) -> None:
     running = connector.transaction
     timestamp = wall.stamp(station, unix_s)
     since_wh = connector.aligned_wh if running is None else running.aligned_wh
     sight = _sight(station, connector, since_wh)
     connector.aligned_wh = sight.register_wh
-    aligned = _template(station, METER_VALUES_ALIGNED_DATA, ReadingContext.SAMPLE_CLOCK)
+    main = connector.number == 0
+    aligned = _template(station, METER_VALUES_ALIGNED_DATA, ReadingContext.SAMPLE_CLOCK, main=main)
     if aligned is not None and station.accepted_before:
         _queue(station, connector, running, aligned.fill(timestamp, sight))
     if running is not None:
@@ -329,7 +371,7 @@ def _align(station: "Station", connector: Connector, unix_s: float) -> None:
 
 
 def _note(
-    station: "Station", connector: Connector, running: Transaction, key: Key[str], context: ReadingContext
+    station: "Station", connector: "Connector", running: Transaction, key: Key[str], context: ReadingContext
 ) -> None:
     wanted = _template(station, key, context)
     if wanted is not None:
@@ -346,7 +388,7 @@ def _keep(station: "Station", running: Transaction, value: str) -> None:
         del running.data[1]
 
 
-def finish(station: "Station", connector: Connector, running: Transaction) -> list[str] | None:
+def finish(station: "Station", connector: "Connector", running: Transaction) -> list[str] | None:
     """MV-7: the last entry of transactionData; no more samples."""
     station.alarms.drop(Alarm.SAMPLE, connector.number)
     _note(station, connector, running, STOP_TXN_SAMPLED_DATA, ReadingContext.TRANSACTION_END)
@@ -365,9 +407,10 @@ _DECODER: Final = msgspec.json.Decoder(MeterValue)
 # ---- on demand ----------------------------------------------------------------------------------------
 
 
-def trigger(station: "Station", connector: Connector) -> None:
+def trigger(station: "Station", connector: "Connector") -> None:
     """TM-2: sampled measurands now, context Trigger; not a member of the queue (Q-2)."""
-    wanted = _template(station, METER_VALUES_SAMPLED_DATA, ReadingContext.TRIGGER)
+    main = connector.number == 0
+    wanted = _template(station, METER_VALUES_SAMPLED_DATA, ReadingContext.TRIGGER, main=main)
     if wanted is None:
         return
     running = connector.transaction

@@ -46,4 +46,5 @@ class Plan(Struct, frozen=True):
     serial: str = ""
     basic_auth_key: str | None = None  # SEC-1; None: no Authorization header
     security_profile: int = 0
+    client_certificate: bool = False  # the edge has one: security profile 3 can be had (SEC-2)
     durable: bool = False  # emit Persist effects

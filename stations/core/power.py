@@ -11,10 +11,11 @@ from stations.core.alarms import Alarm
 from stations.core.connector import Connector, settle
 from stations.core.dispatch import answers, on, rings
 from stations.core.events import Outcome, PowerOff, PowerOn, Reboot, RegistrationChanged
-from stations.core.keys import CONF_BASIC_TIME
+from stations.core.firmware import Stage
+from stations.core.keys import CONF_BASIC_TIME, RESET_RETRIES
 from stations.core.product_faults import CLOCK_OFF_MAX_S, NO_RECONNECT, WRONG_CLOCK
 from stations.wire.messages import Reset, ResetConf
-from stations.wire.types import ChargePointStatus, Reason, ResetStatus, ResetType
+from stations.wire.types import ChargePointErrorCode, ChargePointStatus, Reason, ResetStatus, ResetType
 
 if TYPE_CHECKING:
     from stations.core.station import Station
@@ -70,6 +71,7 @@ def halt(station: "Station") -> None:
     """The software ends: alarms, waiting tags and the registration are forgotten; contactors open."""
     station.running = station.held = False
     station.resetting = station.upload = None
+    station.failed_resets = 0
     station.alarms.clear()
     station.outbox = None
     if station.registration:
@@ -126,6 +128,8 @@ def _restarted(station: "Station", _connector: int, _at: float) -> None:
 @answers(Reset)
 def _reset(station: "Station", request: Reset) -> ResetConf:
     """RE-1: the answer first; `proceed` does the rest at the end of this event."""
+    if station.update is not None and station.update.stage is Stage.INSTALLING:
+        return ResetConf(ResetStatus.REJECTED)  # RE-4: half a firmware does not start
     hard = request.type is ResetType.HARD
     if station.resetting is None:
         _stop_all(station, Reason.HARD_RESET if hard else Reason.SOFT_RESET)
@@ -137,11 +141,33 @@ def _reset(station: "Station", request: Reset) -> ResetConf:
 
 def proceed(station: "Station") -> None:
     """Restart as soon as a reset may: a soft one when everything is said, a hard one at once."""
-    if station.resetting is ResetType.SOFT:
-        if station.serving and (station.open_call or station.outbox or station.queue):
-            return
+    soft = station.resetting is ResetType.SOFT
+    waits = soft and station.serving and (station.open_call or station.outbox or station.queue)
+    if waits or _fails(station):
+        return
+    if soft:
         link.close(station, "reset")
     restart(station)
+
+
+def _fails(station: "Station") -> bool:
+    """RE-4: with a ResetFailure an attempt takes its time and fails; after the last, life goes on."""
+    if station.connectors[0].error_code is not ChargePointErrorCode.RESET_FAILURE:
+        return False
+    if station.alarms.at(Alarm.RESET) is not None:
+        return True  # an attempt is under way
+    if station.failed_resets > station.configuration[RESET_RETRIES]:
+        station.resetting, station.failed_resets = None, 0
+        station.alarms.drop(Alarm.GIVE_UP_WAITING)
+        return True
+    station.failed_resets += 1
+    station.alarms.set(Alarm.RESET, station.now + station.plan.product.reboot_delay_s)
+    return True
+
+
+@rings(Alarm.RESET)
+def _attempt_failed(station: "Station", _connector: int, _at: float) -> None:
+    """RE-4: `proceed` tries again, or gives up."""
 
 
 @rings(Alarm.GIVE_UP_WAITING)

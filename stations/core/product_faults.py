@@ -19,7 +19,7 @@ DUPLICATE_START: Final = "duplicate-start"
 WRONG_CLOCK: Final = "wrong-clock"
 
 FAULTS: Final[dict[str, str]] = {
-    MESURAND: "MeterValues spell measurand as the guide prints it, `mesurand` (LG-2)",
+    MESURAND: "meter values and transactionData spell measurand as the guide prints it, `mesurand` (LG-2)",
     ERROR_CODE_ERROR: "a Faulted status has errorCode `Error`, which OCPP does not know (LG-5)",
     NO_RECONNECT: "after a restart or a power cut the station does not connect any more (LG-7)",
     STUCK_AT_16_A: "limits are answered with Accepted, and 16 A flow whatever they say (SC-13)",

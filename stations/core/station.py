@@ -74,7 +74,7 @@ class Station:
     """One station. `connectors[0]` is the station as a whole, `connectors[1:]` are its sides."""
 
     __slots__ = (
-        "accepted_before",
+        "accepted_url",
         "active",
         "alarms",
         "attempts",
@@ -83,6 +83,7 @@ class Station:
         "connectors",
         "due",
         "effects",
+        "failed_resets",
         "fallback",
         "firmware",
         "heard_at",
@@ -99,6 +100,7 @@ class Station:
         "open_call",
         "outbox",
         "outgoing",
+        "paced_at",
         "plan",
         "powered",
         "profiles",
@@ -131,7 +133,7 @@ class Station:
         self.firmware = product.firmware
         # non-volatile
         self.active = True  # the web page's switch
-        self.accepted_before = False  # BOOT-9
+        self.accepted_url = ""  # of the last acceptance (BOOT-9)
         self.sequence = 0  # of the last transaction
         self.last_start_s = 0.0
         self.message_id = _FIRST_ID + stream(seed, plan.identity, "message ids").bits64()
@@ -147,6 +149,7 @@ class Station:
         # power and link
         self.powered = self.running = False
         self.resetting: ResetType | None = None
+        self.failed_resets = 0  # RE-4
         self.held = False  # unavailable while firmware is installed (UF-2)
         self.upload: DiagnosticsUpload | None = None
         self.link = LinkState.OFF
@@ -157,6 +160,7 @@ class Station:
         # registration and calls
         self.registration: RegistrationStatus | str = ""
         self.online_at = self.line_free_at = self.last_call_at = self.heard_at = 0.0
+        self.paced_at = 0.0  # when a queued message last had its turn in a flush
         self.silent_calls = 0
         self.received_id = ""
         self.open_call: OpenCall | None = None
@@ -219,6 +223,11 @@ class Station:
     def serving(self) -> bool:
         """Online and accepted: everything may be sent."""
         return self.link_up and self.registration is _ACCEPTED
+
+    @property
+    def accepted_before(self) -> bool:
+        """Whether the central system of the URL in force has ever accepted this station (BOOT-9)."""
+        return bool(self.accepted_url) and link.same_place(self.accepted_url, link.url(self))
 
     @property
     def backlog(self) -> int:
@@ -289,6 +298,10 @@ class Station:
     def resume_update(self) -> None:
         """The software begins: a firmware update goes on."""
         maintenance.resume_update(self)
+
+    def remember_acceptance(self) -> None:
+        """BOOT-9: from now on the offline rules hold for the URL in force."""
+        self.accepted_url = link.url(self)
 
     def link_is_dead(self) -> None:
         """Nothing was heard for too long: the link is half-open."""

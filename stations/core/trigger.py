@@ -54,7 +54,8 @@ def _status(station: "Station", number: int | None) -> TriggerMessageStatus:
 
 
 def _meter_values(station: "Station", number: int | None) -> TriggerMessageStatus:
-    return _each(station, number, 1, lambda side: meter.trigger(station, side))
+    first = meter.metered(station)[0].number
+    return _each(station, number, first, lambda side: meter.trigger(station, side))
 
 
 def _each(

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from stations.core.events import LinkUp, Outcome, RegistrationChanged, Swipe
+from stations.core.events import LinkUp, Outcome, RegistrationChanged, SetKey, Swipe
 from stations.core.plan import Personality
 from tests.support.bench import EPOCH, SILENT, bench
 
@@ -171,6 +171,17 @@ def test_a_station_accepted_before_charges_offline_by_its_rules_after_a_restart(
     station.power().plug().swipe()
     assert station.station.backlog == 1
     assert station.status() == "Charging"
+
+
+def test_a_station_accepted_elsewhere_lets_nobody_charge_at_a_new_address():
+    """BOOT-9: acceptance belongs to a URL; the old one still counts."""
+    keys = {"LocalAuthorizeOffline": "true", "AllowOfflineTxForUnknownId": "true"}
+    station = bench(keys=keys).power(on=False)
+    station.accept_links = False
+    station.power().feed(SetKey("URI", "ws://elsewhere/ocpp")).plug().swipe()
+    assert station.station.backlog == 0
+    station.feed(SetKey("URI", "ws://localhost:9000/ocpp")).swipe()
+    assert station.station.backlog == 1
 
 
 def test_a_triggered_boot_is_sent_while_pending_and_refused_afterwards():

@@ -1,13 +1,18 @@
 """The call machine, received frames, the transaction queue."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stations.core.events import CommandAnswered, Outcome, Received, Send, Swipe
+from stations.core import calls
+from stations.core.dispatch import ANSWERS
+from stations.core.events import Broken, CommandAnswered, Outcome, Received, Send, Swipe
 from stations.core.plan import Personality
+from stations.errors import StationBug
+from stations.wire.messages import Heartbeat
 from tests.support.bench import SILENT, bench
 
 ACCEPTED = {"idTagInfo": {"status": "Accepted"}}
@@ -50,6 +55,20 @@ def test_time_outs_come_from_the_products_keys(action, seconds):
     station.power().swipe().run(400)
     end = next(end for end in station.ended() if end.call.action == action)
     assert (end.outcome, end.done - end.call.sent) == (Outcome.TIMEOUT, seconds)
+
+
+@pytest.mark.parametrize("action", ["BootNotification", "Authorize", "StatusNotification"])
+def test_message_timeout_is_the_time_out_of_every_call(action):
+    """RPC-4 (E3.82): spec only; 0 leaves it to the product's keys."""
+    station = bench(personality=Personality.SPEC, keys={"MessageTimeout": "7"}, power=False)
+    station.answer[action] = SILENT
+    station.power().plug().swipe().run(60)
+    ended = next(fact for fact in station.ended() if fact.call.action == action)
+    assert ended.outcome is Outcome.TIMEOUT
+    assert ended.done - ended.call.sent == 7
+    assert bench().command("ChangeConfiguration", key="MessageTimeout", value="7") == {
+        "status": "NotSupported"
+    }
 
 
 def test_a_changed_time_out_counts_for_the_next_call():
@@ -202,6 +221,25 @@ def test_the_answer_precedes_the_messages_it_causes():
     assert [frame[0] for frame in frames] == [3, 2]
 
 
+def test_a_handler_that_fails_is_told_as_internal_error_and_is_a_bug_all_the_same(monkeypatch):
+    """The last row of the RPC table, C10: the peer gets its CALLERROR, our bug is not swallowed."""
+
+    def fails(station, request):
+        calls.place(station, Heartbeat())
+        station.changed = True
+        raise StationBug("a table without a row")
+
+    monkeypatch.setitem(ANSWERS, "ClearCache", fails)
+    station = bench().station
+    effects = station.on_event(Received(b'[2,"x","ClearCache",{}]'), 1.0)
+    answer, fact, broken = effects[:3]
+    assert json.loads(answer.data)[:3] == [4, "x", "InternalError"]
+    assert (fact.result, fact.ok) == ("InternalError", False)
+    assert isinstance(broken, Broken)
+    with pytest.raises(StationBug, match="without a row"):
+        raise broken.error
+
+
 def test_answered_commands_are_facts():
     station = bench()
     station.command("ClearCache")
@@ -253,8 +291,39 @@ def test_a_transaction_that_ran_offline_is_delivered_in_order_with_its_own_times
     assert [round(station.unix(call)) for call in (start, stop)] == [1, 66]
     assert [call.payload["transactionId"] for call in (first, second, stop)] == [1001] * 3
     assert all(call.call.offline for call in sent[:4])
-    assert all(call.call.due == station.station.online_at for call in sent[:4])
+    assert start.call.due == station.station.online_at
+    for before, after in pairwise(sent[:4]):
+        assert 0.25 <= after.at - before.at <= 0.75, "a flush is paced"
+        assert after.call.due == after.call.free == after.at, "our pause is nobody's queue (C6)"
     assert [entry.offline for entry in station.journal()] == [True] * 4
+
+
+def test_what_happens_during_a_flush_waits_its_turn_and_is_not_paced_itself():
+    """Q-1, Q-2: no newer member overtakes; what was queued online goes out as fast as it is answered."""
+    station = bench(keys=offline_rules(MeterValueSampleInterval="10"))
+    station.plug().swipe().run(1)
+    station.cut(stay_down=True).run(300)
+    station.mend().run(400)
+    samples = station.sent("MeterValues")
+    taken = [call.payload["meterValue"][0]["timestamp"] for call in samples]
+    assert taken == sorted(taken)
+    assert station.station.backlog == 0
+    assert not samples[-1].call.offline
+
+
+def test_a_link_that_is_lost_during_a_flush_begins_it_anew():
+    """Q-5, WS-8: no message is lost with the pause, none is doubled."""
+    station = bench(keys=offline_rules())
+    station.cut(stay_down=True)
+    station.plug().swipe().run(125)
+    station.swipe().run(500)
+    station.mend()
+    count = len(station.calls)
+    while not station.sent("StartTransaction", count):
+        station.run(0.1)
+    station.cut().run(200)
+    actions = [call.action for call in station.calls[count:] if call.action != "StatusNotification"]
+    assert actions == ["StartTransaction", *["MeterValues"] * 4, "StopTransaction"]
 
 
 def test_failed_messages_wait_longer_each_time_and_are_dropped_at_last():

@@ -310,6 +310,26 @@ def test_the_security_profile_goes_up_only_and_falls_back_when_it_fails():
     assert station.station.online
 
 
+def test_a_certificate_in_the_plan_lets_the_profile_rise_to_3():
+    """SEC-2: profile 3 needs no key, and takes Basic away."""
+    plan = Plan(
+        "A",
+        "wss://host/A",
+        Product("X", 1, personality=Personality.SPEC),
+        "",
+        "0" * 40,
+        2,
+        client_certificate=True,
+    )
+    station = Bench(Station(plan, 1)).power()
+    assert station.dialled[0][1].authorization is not None
+    answer = station.command("ChangeConfiguration", key="SecurityProfile", value="3")
+    assert answer == {"status": "Accepted"}
+    station.run(100)
+    assert station.dialled[-1][1] == OpenLink("wss://host/A", None)
+    assert station.station.online
+
+
 def test_a_client_certificate_needs_no_password():
     """SEC-2: profile 3 sends no Basic authorization."""
     plan = Plan("A", "wss://host/A", Product("X", 1), basic_auth_key="0" * 40, security_profile=3)

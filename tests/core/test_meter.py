@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stations.core.events import EvPause, Swipe
+from stations.core.events import EvPause, EvResume, Swipe
 from stations.core.keys import METER_VALUES_SAMPLED_DATA
 from stations.core.meter import template
 from stations.core.plan import Personality
@@ -172,24 +172,42 @@ def test_the_list_is_echoed_as_written():
 
 
 def test_aligned_values_come_at_multiples_since_midnight_for_every_connector():
-    """MV-2: Sample.Clock; idle connectors without a transaction."""
+    """MV-2: Sample.Clock; idle connectors and the main meter (connector 0, E3.16) without a transaction."""
     keys = {"ClockAlignedDataInterval": "900", "MeterValueSampleInterval": "0"}
     station = bench(personality=SPEC, connectors=2, keys=keys)
     station.plug(1).feed(Swipe("A", (1,))).run(1500)
     calls = station.sent("MeterValues")
-    assert [call.payload["connectorId"] for call in calls] == [1, 2, 1, 2]
-    assert [call.payload.get("transactionId") for call in calls] == [1001, None, 1001, None]
+    assert [call.payload["connectorId"] for call in calls] == [0, 1, 2, 0, 1, 2]
+    assert [call.payload.get("transactionId") for call in calls] == [None, 1001, None] * 2
     moments = [parse_datetime(call.payload["meterValue"][0]["timestamp"]) for call in calls]
     assert all(moment % 900 == 0 for moment in moments)
-    assert [call.at for call in calls[::2]] == [moment - EPOCH for moment in moments[::2]]
+    assert [call.at for call in calls[::3]] == [moment - EPOCH for moment in moments[::3]]
     assert {one["context"] for one in sampled(calls[0])} == {"Sample.Clock"}
+    assert {one["location"] for call in calls[::3] for one in sampled(call)} == {"Inlet"}
+    assert {one["location"] for one in sampled(calls[1])} == {"Outlet"}
+
+
+def test_the_main_meter_sees_what_all_sides_draw_together():
+    """MV-2, MV-5, MV-9."""
+    lists = {"MeterValuesAlignedData": ALL, "ClockAlignedDataInterval": "900"}
+    station = bench(personality=SPEC, connectors=2, keys={**lists, "MeterValueSampleInterval": "0"})
+    station.plug(1, SteadyCar(10.0, 3)).swipe("A", 1).plug(2, SteadyCar(16.0, 1)).swipe("B", 2).run(1900)
+    main, right, left = [values(call) for call in station.sent("MeterValues")[-3:]]
+    for measurand in (("Current.Import", "L1"), ("Power.Active.Import", None), ("Current.Offered", None)):
+        assert main[measurand] == pytest.approx(right[measurand] + left[measurand])
+    register = ("Energy.Active.Import.Register", None)
+    assert abs(main[register] - right[register] - left[register]) <= 1
+    before = values(station.sent("MeterValues")[-6])
+    assert main[register] - before[register] == main["Energy.Active.Import.Interval", None]
 
 
 def test_a_full_day_has_its_aligned_moments_and_starts_again_at_midnight():
     """MV-2: an interval that does not divide the day."""
     station = bench(personality=SPEC, keys={"ClockAlignedDataInterval": "25200"}).run(86_400)
     moments = [
-        parse_datetime(call.payload["meterValue"][0]["timestamp"]) for call in station.sent("MeterValues")
+        parse_datetime(call.payload["meterValue"][0]["timestamp"])
+        for call in station.sent("MeterValues")
+        if call.payload["connectorId"] == 1
     ]
     assert [moment % 86_400 for moment in moments] == [0, 25_200, 50_400, 75_600]
 
@@ -209,9 +227,35 @@ def test_aligned_values_follow_a_clock_that_steps():
     station.answer["Heartbeat"] = lambda *_: {"currentTime": station.time(1800)}
     station.command("TriggerMessage", requestedMessage="Heartbeat")
     station.run(3600)
-    (call,) = station.sent("MeterValues")
-    assert parse_datetime(call.payload["meterValue"][0]["timestamp"]) % 3600 == 0
-    assert call.at == pytest.approx(3600 - (EPOCH + 1800) % 3600)
+    main, side = station.sent("MeterValues")
+    assert parse_datetime(side.payload["meterValue"][0]["timestamp"]) % 3600 == 0
+    assert main.at == side.at == pytest.approx(3600 - (EPOCH + 1800) % 3600)
+
+
+# ---- interruptions
+
+
+def test_a_suspension_has_a_sample_at_each_end_of_it():
+    """MV-10, MV-5: in `spec`; the intervals still add up to the register."""
+    station = charging(
+        MeterValuesSampledData="Energy.Active.Import.Register,Energy.Active.Import.Interval",
+        MeterValueSampleInterval="100",
+    ).run(30)
+    station.feed(EvPause(1)).run(30)
+    station.feed(EvResume(1)).run(45)
+    told = [(round(call.at), sampled(call)[0]["context"]) for call in station.sent("MeterValues")]
+    assert told == [(30, "Interruption.Begin"), (60, "Interruption.End"), (100, "Sample.Periodic")]
+    readings = [values(call) for call in station.sent("MeterValues")]
+    total = sum(reading["Energy.Active.Import.Interval", None] for reading in readings)
+    assert total == readings[-1]["Energy.Active.Import.Register", None]
+
+
+@pytest.mark.parametrize(("personality", "interval"), [(SPEC, "0"), (GREENUP, "100")])
+def test_no_sampling_and_the_product_tell_no_interruptions(personality, interval):
+    """MV-10, MV-1: an interval of 0 means no sampled values at all."""
+    station = charging(personality, MeterValueSampleInterval=interval).run(30)
+    station.feed(EvPause(1)).run(30).feed(EvResume(1)).run(35)
+    assert not station.sent("MeterValues")
 
 
 # ---- transactionData
@@ -222,7 +266,7 @@ def contexts(stop):
 
 
 def test_transaction_data_holds_the_beginning_every_sample_and_the_end():
-    """MV-7, MV-10."""
+    """MV-7."""
     station = charging(StopTxnSampledData="Energy.Active.Import.Register", MeterValueSampleInterval="20").run(
         50
     )
@@ -268,8 +312,8 @@ def test_triggered_values_have_their_own_context_and_are_no_members_of_the_queue
     station.answer["MeterValues"] = "InternalError"
     assert station.command("TriggerMessage", requestedMessage="MeterValues") == {"status": "Accepted"}
     calls = station.sent("MeterValues")
-    assert [call.payload["connectorId"] for call in calls] == [1, 2]
-    assert [call.payload.get("transactionId") for call in calls] == [1001, None]
+    assert [call.payload["connectorId"] for call in calls] == [0, 1, 2]
+    assert [call.payload.get("transactionId") for call in calls] == [None, 1001, None]
     assert {one["context"] for call in calls for one in sampled(call)} == {"Trigger"}
     assert station.station.backlog == 0
 

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from stations.core.events import (
     Activate,
+    ClearFault,
     CloseLink,
     DropLink,
+    Fault,
     LockFailure,
     Persist,
     PowerOn,
@@ -21,6 +23,7 @@ from stations.core.events import (
 from stations.core.keys import CONNECTION_TIME_OUT
 from stations.core.plan import Personality, Plan, Product
 from stations.core.station import Station
+from stations.core.transfers import Odds, Transfers
 from stations.errors import PlanError
 from tests.support.bench import EPOCH, SILENT, Bench, bench
 
@@ -95,6 +98,44 @@ def test_a_reset_offline_or_during_a_reset():
     assert len(station.sent("StartTransaction")) == 1
     assert station.command("Reset", type="Hard") == {"status": "Accepted"}
     assert not station.station.running
+
+
+@pytest.mark.parametrize("kind", ["Soft", "Hard"])
+def test_a_reset_that_fails_is_tried_as_often_as_the_key_says_and_then_life_goes_on(kind):
+    """RE-4: ResetRetries further attempts, each as long as a reboot; the link stays."""
+    station = bench(reboot_delay_s=20.0, keys={"ResetRetries": "2"})
+    station.feed(Fault(0, "ResetFailure"))
+    assert station.status(0) == "Faulted"
+    assert station.command("Reset", type=kind) == {"status": "Accepted"}
+    station.run(59.9)
+    assert station.station.resetting is not None
+    station.run(0.2)
+    assert station.station.resetting is None
+    assert station.station.serving
+    assert station.actions().count("BootNotification") == 1
+    station.feed(ClearFault(0))
+    station.plug().swipe().run(1)
+    assert station.status() == "Charging"
+
+
+def test_a_reset_succeeds_as_soon_as_its_failure_is_gone():
+    """RE-4, RE-2."""
+    station = bench(reboot_delay_s=20.0)
+    station.feed(Fault(0, "ResetFailure"))
+    station.command("Reset", type="Soft")
+    station.run(10).feed(ClearFault(0))
+    station.run(60)
+    assert station.actions().count("BootNotification") == 2
+
+
+def test_no_reset_in_the_middle_of_an_installation():
+    """RE-4: impossible → Rejected."""
+    transfers = Transfers(download=Odds(1.0, spread=0.0), install=Odds(1000.0, spread=0.0))
+    station = bench(transfers=transfers)
+    station.command("UpdateFirmware", location="ftp://files/V02.bin", retrieveDate=station.time())
+    station.run(30)
+    assert station.sent("FirmwareStatusNotification")[-1].payload["status"] == "Installing"
+    assert station.command("Reset", type="Hard") == {"status": "Rejected"}
 
 
 def test_a_reset_keeps_configuration_availability_and_queue():
@@ -194,7 +235,7 @@ def test_a_queued_offline_transaction_survives_with_its_times():
     station = bench(keys=OFFLINE)
     station.cut(stay_down=True).plug().swipe().run(35).swipe().unplug()
     station.cut(stay_down=True)
-    again = revived(station).power()
+    again = revived(station).power().run(2)
     sent = [call for call in again.calls if "Transaction" in call.action or call.action == "MeterValues"]
     assert [call.action for call in sent] == ["StartTransaction", "MeterValues", "StopTransaction"]
     assert {call.payload["transactionId"] for call in sent[1:]} == {1001}

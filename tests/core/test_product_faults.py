@@ -36,6 +36,10 @@ def test_mesurand_is_spelt_as_the_guide_prints_it():
     sample = station.sent("MeterValues")[0].payload["meterValue"][0]["sampledValue"][0]
     assert "mesurand" in sample
     assert "measurand" not in sample
+    station.swipe()
+    sample = station.sent("StopTransaction")[0].payload["transactionData"][0]["sampledValue"][0]
+    assert "mesurand" in sample
+    assert "measurand" not in sample
 
 
 def test_a_fault_is_told_with_an_error_code_that_does_not_exist():

@@ -357,6 +357,15 @@ def test_a_station_that_fails_is_retired_counted_and_reported(where):
     assert len(edge.ended) == 1
 
 
+def test_the_last_words_of_a_station_that_fails_are_sent_before_it_is_retired():
+    """C10, RPC table, last row: InternalError goes out, then the bug counts like any other."""
+    words = ev.Send(b'[4,"x","InternalError","",{}]')
+    edge, _, unit = online({ev.Swipe: [words, ev.Broken(KeyError("ours")), ev.Send(b"never")]})
+    unit.happen(ev.Swipe("TAG"))
+    assert edge.links[0].did == [("send", words.data), ("drop",)]
+    assert "KeyError" in edge.ended[0][1]
+
+
 def test_a_retiring_station_stops_its_transactions_delivers_closes_and_goes():
     call = ev.OpenCall("1", "StopTransaction", due=T0, free=T0)
 

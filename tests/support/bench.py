@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 
 from stations.core.events import (
+    Broken,
     CallEnded,
     CloseLink,
     DropLink,
@@ -105,6 +106,8 @@ class Bench:
                 self._pending = []
             elif isinstance(effect, Send):
                 self._sent(effect)
+            elif isinstance(effect, Broken):
+                raise effect.error
 
     def _sent(self, effect):
         frame = json.loads(effect.data)
