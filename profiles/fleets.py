@@ -132,6 +132,7 @@ class Fleet:
         personality: Personality | None = None,
         basic_auth_key: str | None = None,
         security_profile: int = 0,
+        client_certificate: bool = False,
         durable: bool = False,
         subprotocol_lenient: bool = False,
         start: str | None = None,
@@ -145,7 +146,14 @@ class Fleet:
         if not url_base.startswith(("ws://", "wss://")):
             raise PlanError(f"CSMS URL {url_base}: not a WebSocket URL; mend: begin with ws:// or wss://")
         common = _Common(
-            url_base, seed, personality, basic_auth_key, security_profile, durable, subprotocol_lenient
+            url_base,
+            seed,
+            personality,
+            basic_auth_key,
+            security_profile,
+            client_certificate,
+            durable,
+            subprotocol_lenient,
         )
         return Deployment(self, count or self.size, common, self._local_s(start))
 
@@ -208,6 +216,7 @@ class _Common(Struct, frozen=True):
     personality: Personality | None
     basic_auth_key: str | None
     security_profile: int
+    client_certificate: bool
     durable: bool
     subprotocol_lenient: bool
 
@@ -255,6 +264,7 @@ class Deployment:
             serial=fleet.file.serial.format(number=index + 1),
             basic_auth_key=common.basic_auth_key,
             security_profile=common.security_profile,
+            client_certificate=common.client_certificate,
             durable=common.durable,
         )
         template = self._templates[which]

@@ -87,7 +87,7 @@ ARGUMENTS: Final = (
         {"action": "append"},
     ),
     Argument("--tls-ca", "", "certificates (PEM) to verify a wss:// CSMS with, instead of the system's"),
-    Argument("--client-cert", "", "client certificate (PEM), security profile 3"),
+    Argument("--client-cert", "", "client certificate (PEM): profile 3, or 2 if there is a password too"),
     Argument("--client-key", "", "its private key (PEM)"),
     Argument("--hardship", "", "TOML of [[hardship]] or a file of it, instead of the scenario's; none: calm"),
 )  # fmt: skip

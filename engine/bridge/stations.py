@@ -147,6 +147,7 @@ def deployment(order: Order) -> fleets.Deployment:
         personality=None if personality == AS_THE_FLEET_SAYS else Personality(personality),
         basic_auth_key=settings.basic_auth_key or None,
         security_profile=security_profile(settings),
+        client_certificate=bool(settings.client_cert),
         subprotocol_lenient=settings.subprotocol == "lenient",
     )
 
@@ -169,8 +170,8 @@ def loop_settings(settings: Settings, fleet: fleets.Fleet, stop_timeout_s: float
 
 
 def security_profile(settings: Settings) -> int:
-    """OCPP-J security profile that the arguments amount to (SEC-1)."""
-    if settings.client_cert:
+    """OCPP-J security profile that the arguments amount to (SEC-1); with both, the CSMS may raise 2 to 3."""
+    if settings.client_cert and not settings.basic_auth_key:
         return 3
     if not settings.basic_auth_key:
         return 0
