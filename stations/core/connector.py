@@ -97,7 +97,7 @@ TRANSITIONS: Final[dict[Status, dict[Status, str]]] = {
 }
 """From → to → label of §4.9. The Faulted column and row are what the overlay shows and hides."""
 
-_THROUGH: Final[dict[tuple[Status, Status], Status]] = {
+THROUGH: Final[dict[tuple[Status, Status], Status]] = {
     (Status.PREPARING, Status.UNAVAILABLE): Status.AVAILABLE,  # CA-4: the preparation is cancelled first
     (Status.PREPARING, Status.RESERVED): Status.AVAILABLE,
     (Status.FINISHING, Status.RESERVED): Status.AVAILABLE,
@@ -234,7 +234,7 @@ def _move(station: "Station", connector: Connector, target: Status) -> None:
     """One step of the table towards `target`."""
     source = connector.below
     if target not in TRANSITIONS[source]:
-        between = _THROUGH.get((source, target))
+        between = THROUGH.get((source, target))
         if between is None:
             raise StationBug(f"connector {connector.number}: no way from {source} to {target}")
         _step(station, connector, between)

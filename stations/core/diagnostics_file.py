@@ -1,6 +1,6 @@
 """What a real diagnostics upload carries (GD-1, GD-3): a page of text about the station as it is now.
 
-Secrets stay out (GF-4). The time asked for bounds what has a time: transactions and waiting messages.
+Secrets stay out (GF-4). The time asked for bounds what has a time: transactions and log entries (GD-3).
 """
 
 from collections.abc import Iterator
@@ -37,6 +37,8 @@ def _lines(station: "Station", start: float, stop: float) -> Iterator[str]:
         if transaction.started_s <= stop and (transaction.stopped_s or stop) >= start:
             yield _told(transaction)
     yield f"messages waiting: {station.backlog}"
+    if station.log is not None:
+        yield from station.log.between(start, stop)
     for key in KEYS.values():
         if key.readable and key.known_to(station.configuration.personality):
             yield f"{key.name} = {station.configuration.text(key)}"

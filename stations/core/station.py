@@ -50,6 +50,7 @@ from stations.core.alarms import Alarms
 from stations.core.configuration import Configuration
 from stations.core.connector import Connector, settle
 from stations.core.dispatch import EVENTS, RINGS
+from stations.core.event_log import EventLog
 from stations.core.events import Effects, Event, Finding, OpenCall, Persist
 from stations.core.link import LinkState
 from stations.core.plan import Plan
@@ -93,6 +94,7 @@ class Station:
         "line_free_at",
         "link",
         "link_up",
+        "log",
         "luck",
         "message_id",
         "now",
@@ -152,6 +154,7 @@ class Station:
         self.failed_resets = 0  # RE-4
         self.held = False  # unavailable while firmware is installed (UF-2)
         self.upload: DiagnosticsUpload | None = None
+        self.log = EventLog() if product.real_transfers else None  # GD-3
         self.link = LinkState.OFF
         self.link_up = False
         self.attempts = 0
@@ -159,8 +162,7 @@ class Station:
         self.rtc_offset_s = self.wall_offset_s = 0.0
         # registration and calls
         self.registration: RegistrationStatus | str = ""
-        self.online_at = self.line_free_at = self.last_call_at = self.heard_at = 0.0
-        self.paced_at = 0.0  # when a queued message last had its turn in a flush
+        self.online_at = self.line_free_at = self.last_call_at = self.heard_at = self.paced_at = 0.0
         self.silent_calls = 0
         self.received_id = ""
         self.open_call: OpenCall | None = None
@@ -200,6 +202,8 @@ class Station:
         if self.open_call is None and (self.outbox or self.queue):
             calls.pump(self)
         effects = self.effects
+        if self.log is not None:
+            self.log.note(self)
         if self.changed and self.plan.durable:
             effects.insert(0, Persist())  # before anything is sent that the store must not forget
         return effects

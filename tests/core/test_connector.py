@@ -1,11 +1,13 @@
 """The status table, StatusNotification, cables, locks and faults."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stations.core import status
-from stations.core.connector import _THROUGH, TRANSITIONS, Connector, _move
+from stations.core.connector import THROUGH, TRANSITIONS, Connector, _move
 from stations.core.events import (
     ClearFault,
     EvPause,
@@ -18,6 +20,7 @@ from stations.core.events import (
     Swipe,
 )
 from stations.core.plan import Personality
+from stations.core.states_page import render_states
 from stations.errors import PlanError, StationBug
 from stations.wire.types import ChargePointStatus as Status
 from tests.support.bench import SILENT, bench
@@ -97,8 +100,8 @@ def test_a_connector_never_leaves_its_table(source, target):
     if target in TRANSITIONS[source]:
         _move(station, connector, target)
         assert connector.below is target
-    elif (source, target) in _THROUGH:
-        between = _THROUGH[source, target]
+    elif (source, target) in THROUGH:
+        between = THROUGH[source, target]
         assert between in TRANSITIONS[source]
         assert target in TRANSITIONS[between]
     elif source is not target:
@@ -475,3 +478,11 @@ def test_whatever_happens_the_station_keeps_its_tables_and_its_registers(steps, 
             registers[number] = register
     sequences = [entry.sequence for entry in station.journal() if entry.state == "started"]
     assert sequences == list(range(1, len(sequences) + 1))
+
+
+def test_the_page_about_the_table_is_the_table():
+    """Section 4.9 as documented: generated, never by hand."""
+    page = Path(__file__).parents[2] / "docs" / "connector-states.md"
+    assert page.read_text() == render_states(), (
+        "python -m stations.core.states_page > docs/connector-states.md"
+    )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from stations.core.event_log import CAPACITY
 from stations.core.events import CloseLink, DropLink, TransferEnded, TransferWanted
 from stations.core.firmware import INVALID_IMAGE
 from stations.core.plan import Personality
@@ -232,23 +233,38 @@ def test_a_real_upload_is_retried_and_its_failure_reported_once():
 
 
 def test_the_file_says_what_the_station_is_and_no_secret():
-    """GD-1, GF-4: what a real upload carries."""
+    """GD-1, GD-3, GF-4: what a real upload carries, of the time asked for."""
     station = bench(
         real_transfers=True, personality=Personality.SPEC, keys={"AuthorizationKey": "hidden-key"}
     )
     station.plug().swipe("TAG1").run(2)
-    station.command("GetDiagnostics", location="ftp://files/", startTime=station.time(-1))
+    station.command("GetDiagnostics", location="ftp://files/", startTime=station.time(-5))
     station.run(1)
     text = wanted(station)[-1].data.decode()
     for words in ("GU-000001", "059004", "V01.01.65/V01.01.08", "HeartbeatInterval", "connector 1: Charging"):
         assert words in text
     assert "transaction 1: connector 1, id 1001" in text
+    assert "connector 1 Charging NoError" in text
     assert "hidden" not in text
     station.feed(TransferEnded("diagnostics", ok=True))
     long_ago = {"startTime": station.time(-7200), "stopTime": station.time(-3600)}
     station.command("GetDiagnostics", location="ftp://files/", **long_ago)
     station.run(1)
-    assert "transaction 1" not in wanted(station)[-1].data.decode()  # GD-3
+    text = wanted(station)[-1].data.decode()
+    assert "transaction 1" not in text
+    assert "Charging NoError" not in text
+
+
+def test_the_log_is_bounded_and_only_kept_for_real_files():
+    """GD-3."""
+    station = bench(real_transfers=True)
+    for _ in range(CAPACITY):
+        station.command("ClearCache")
+        station.plug().unplug()
+    lines = list(station.station.log.between(0.0, 1e12))
+    assert len(lines) == CAPACITY
+    assert lines[-1].endswith("connector 1 Available NoError")
+    assert bench().station.log is None
 
 
 # ---- triggers ---------------------------------------------------------------------------------------
