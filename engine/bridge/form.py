@@ -24,9 +24,7 @@ def install(web_ui: Any, conductor: Conductor) -> None:
             return None  # Locust refuses; nobody else makes us reach for an address
         try:
             settings = _asked_for(web_ui.environment.parsed_options)
-            if not hasattr(
-                web_ui.environment.runner, "clients"
-            ):  # else it is the workers' machines that count
+            if not hasattr(web_ui.environment.runner, "clients"):  # else the workers' machines count
                 stations = _typed("the number of stations", request.form.get("user_count", "0"), int)
                 limits.prepare(max(0, stations), source_addresses=len(settings.source_addresses))
             preflight.check_settings(settings)

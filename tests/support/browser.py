@@ -18,10 +18,17 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --hide-scrollbars --remote-debugging-port=0"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+]
 PATIENCE_S = 40.0
 
 
@@ -31,13 +38,20 @@ class Browser:
     def __init__(self, *, language="en"):
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
-            [PROGRAM, *FLAGS, f"--user-data-dir={self._profile.name}", f"--accept-lang={language}", "about:blank"],
+            [
+                PROGRAM,
+                *FLAGS,
+                f"--user-data-dir={self._profile.name}",
+                f"--accept-lang={language}",
+                "about:blank",
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         self._ids = itertools.count(1)
         self.complaints = []
-        self._line = connect(self._address(), max_size=None)
+        self._open = contextlib.ExitStack()
+        self._line = self._open.enter_context(connect(self._address(), max_size=None))
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = None
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -51,7 +65,7 @@ class Browser:
     def __exit__(self, *_):
         with contextlib.suppress(ConnectionClosed):
             self._call("Browser.close")
-        self._line.close()
+        self._open.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -69,7 +83,11 @@ class Browser:
     def size(self, width, height, scale=1):
         """Of the window."""
         self._call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=False,
         )
 
     def colours(self, scheme):
@@ -84,7 +102,9 @@ class Browser:
     def type(self, selector, text):
         """Replace what a field holds, as typing would."""
         self.wait(f"document.querySelector({json.dumps(selector)})")
-        self.js(f"(e => {{ e.focus(); e.select && e.select(); }})(document.querySelector({json.dumps(selector)}))")
+        self.js(
+            f"(e => {{ e.focus(); e.select && e.select(); }})(document.querySelector({json.dumps(selector)}))"
+        )
         if text:
             self._call("Input.insertText", text=text)
         else:
@@ -113,7 +133,9 @@ class Browser:
         """Until an expression is true."""
         give_up = time.monotonic() + timeout_s
         while not self.js(f"Boolean({expression})"):
-            assert time.monotonic() < give_up, f"{expression} did not come true on\n{self.text('body')[:2000]}"
+            assert time.monotonic() < give_up, (
+                f"{expression} did not come true on\n{self.text('body')[:2000]}"
+            )
             time.sleep(0.1)
 
     def picture(self, path, *, whole=False):
@@ -148,6 +170,8 @@ class Browser:
     def _hear(self, message):
         params = message.get("params", {})
         if message.get("method") == "Runtime.exceptionThrown":
-            self.complaints.append(params["exceptionDetails"].get("exception", {}).get("description", "exception"))
+            self.complaints.append(
+                params["exceptionDetails"].get("exception", {}).get("description", "exception")
+            )
         elif message.get("method") == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.complaints.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")

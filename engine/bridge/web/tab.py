@@ -36,7 +36,8 @@ _LINKS: Final = [
 
 def install(web_ui: Any, live: Live) -> None:
     """Extend Locust's page the ways it offers."""
-    web_ui.app.json.sort_keys = False  # else the form's fields stand in the order of the alphabet
+    # Else the form's fields stand in the order of the alphabet.
+    web_ui.app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}
     web_ui.template_args.update(
         extended_tabs=[{"title": "Fleet", "key": KEY}],
         extended_tables=[{"key": KEY, "structure": _STRUCTURE}],
