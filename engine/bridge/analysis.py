@@ -8,12 +8,14 @@ import logging
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from gevent.lock import BoundedSemaphore
 
+from engine.bridge.embedded import DATABASE
 from engine.bridge.messages import NOTICES
 from results.exit_codes import ExitCode
 from results.run import RunFolder
@@ -32,12 +34,20 @@ def check_thresholds(path: str) -> None:
     _said(["results.analysis.slo", path])
 
 
-def summary_and_gate(run: RunFolder, *, to_stderr: bool) -> set[ExitCode]:
-    """Print the run's table, and its thresholds if it has some; what they come to."""
-    commands = [["summary", str(run.path)]]
-    thresholds = run.record.arguments.get("slo")
+def conclude(run: RunFolder, *, to_stderr: bool) -> set[ExitCode]:
+    """Print what a run came to and write its report; the exit codes of the parts.
+
+    The table; the ledger against the embedded central system's, where there was one; the thresholds, if some
+    were given; the report, if its extra is installed.
+    """
+    path, thresholds = str(run.path), run.record.arguments.get("slo")
+    commands = [["summary", path]]
+    if (run.path / DATABASE).exists():
+        commands.append(["reconcile", path])
     if thresholds:
-        commands.append(["check", str(run.path), "--slo", thresholds])
+        commands.append(["check", path, "--slo", thresholds])
+    if find_spec("matplotlib") is not None:
+        commands.append(["report", path])
     return {_printed(command, to_stderr=to_stderr) for command in commands}
 
 

@@ -13,6 +13,7 @@ from profiles import fleets
 
 DATABASE: Final = "csms.sqlite"
 BADGES: Final = "badges.csv"
+HEARTBEAT_S: Final = 30  # so that a run of a minute has heartbeats
 
 Csms = Embedded
 
@@ -26,4 +27,6 @@ def start(folder: Path, settings: Settings) -> Csms:
         for tag in fleets.load(settings.fleet).tags.all(settings.seed):
             if tag.status:  # a badge without one is a stranger's: the list must not have it
                 rows.writerow([tag.id_tag, tag.status, tag.parent_id_tag or ""])
-    return start_embedded(folder / DATABASE, arguments=["--tags", str(badges), "--restricted"])
+    return start_embedded(
+        folder / DATABASE, arguments=["--tags", str(badges), "--restricted", "--interval", str(HEARTBEAT_S)]
+    )

@@ -19,7 +19,7 @@ from engine.bridge.messages import NOTICES
 from engine.bridge.progress import Progress
 from engine.bridge.user import StationUser
 from engine.bridge.worker import Worker
-from results.exit_codes import ExitCode, decisive
+from results.exit_codes import MEANING, ExitCode, decisive
 
 __all__ = ["StationUser", "install"]
 
@@ -105,8 +105,10 @@ def _join_end(environment: Any, conductor: Conductor) -> None:
         if progress is not None:
             progress.stop()
         if parsed.headless and conductor.finished is not None:
-            conductor.codes |= analysis.summary_and_gate(conductor.finished, to_stderr=parsed.json)
-        environment.process_exit_code = int(decisive(conductor.codes))
+            conductor.codes |= analysis.conclude(conductor.finished, to_stderr=parsed.json)
+        code = decisive(conductor.codes)
+        environment.process_exit_code = int(code)
+        log.info("the run ends with exit code %d: %s", code, MEANING[code])
         done.set()
 
     environment.events.quitting.add_listener(end)

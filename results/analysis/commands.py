@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +28,15 @@ class Command:
 
 
 def run_command(name: str, arguments: argparse.Namespace) -> int:
-    """Run one command; bad input is one line on stderr and exit code 2."""
+    """Run one command; bad input is one line on stderr and exit code 2, a defect of ours is 70."""
     try:
         return COMMANDS[name].run(arguments)
     except PlanError as error:
         sys.stderr.write(f"greenup {name}: {error}\n")
         return ExitCode.INPUT
+    except Exception:  # noqa: BLE001 — Python's own exit code 1 would say that a threshold failed
+        traceback.print_exc()
+        return ExitCode.INTERNAL
 
 
 def _summary_arguments(parser: argparse.ArgumentParser) -> None:
@@ -199,7 +203,7 @@ def _report(arguments: argparse.Namespace) -> int:
     runs = [open_run(path) for path in arguments.run]
     target = Path(arguments.output) if arguments.output else None
     written = write_report(runs[0], target) if len(runs) == 1 else write_comparison(runs, target)
-    _print(str(written))
+    _print(f"report: {written}")
     return ExitCode.PASS
 
 

@@ -210,7 +210,8 @@ def _judged(
     copied = np.isin(np.arange(len(ledger)), list(extra.values()))
     rows["verdict"] = _verdicts(rows, matched != _NO_ROW, copied, tolerance)
     taken = {*matched.tolist(), *extra}
-    orphans = theirs[[number not in taken for number in range(len(theirs))]].add_prefix("their_")
+    nobodys = np.array([number not in taken for number in range(len(theirs))], dtype=bool)
+    orphans = theirs[nobodys].add_prefix("their_")
     orphans = orphans.assign(
         verdict=Match.ORPHAN, their_wh=orphans["their_meter_stop_wh"] - orphans["their_meter_start_wh"]
     )

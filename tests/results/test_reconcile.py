@@ -156,6 +156,17 @@ def test_a_correct_central_system_is_found_correct(run_path, database):
     assert found.energy_sent_kwh == found.energy_recorded_kwh == 42.0
 
 
+def test_a_run_without_sessions_and_a_ledger_without_records_agree(new_recorder, tmp_path, database):
+    run = create(tmp_path / "runs", "t", arguments={}, seed=1, started_us=NOW_US, workers=["00"])
+    run.finish([new_recorder(run.path).close()], ended_us=NOW_US)
+    empty = tmp_path / "empty.sqlite"
+    with closing(sqlite3.connect(empty)) as connection:
+        connection.executescript((ROOT / "csms" / "schema.sql").read_text())
+    for their in (empty, database):  # the full one is about stations that this run never had
+        found = counts(run.path, their)
+        assert (found.sessions, found.records, found.wrong) == (0, 0, 0)
+
+
 DEFECTS = {
     Match.LOST: ["DELETE FROM starts WHERE transaction_id = 301"],
     Match.LOST_STOP: ["DELETE FROM stops WHERE transaction_id = 302"],
