@@ -11,7 +11,7 @@ from msgspec import Struct
 
 LATENCY_FLOOR_MS: Final = 2.0  # differences below are the clock's and the scheduler's
 STABLE: Final = 0.15  # two looks whose latency differs by less have settled
-CALLS_MIN: Final = 50  # fewer since the last look say nothing
+CALLS_MIN: Final = 50  # a look waits for so many
 
 
 def tide(
@@ -46,6 +46,7 @@ class End(StrEnum):
 
     KNEE = "the central system passed its limits"
     MOST = "the highest load asked for passed"
+    SPARSE = "too few calls to judge: take a busier fleet"
     OURS = "the load generator passed its own limits: use more workers"
 
 
@@ -62,9 +63,10 @@ class Step(Struct, frozen=True):
 class Knee:
     """Finds the highest load that passes: up in steps, each held until its latency is stable.
 
-    A step passes when all its stations are up and two looks in a row, `look_s` apart, agree within 15 % and
-    keep the limits. It fails when `patience` looks in a row break a limit, or when it has not settled, or is
-    not even up, after `hold_max_s`. What came before the stations were up does not count: it has their boots.
+    A step passes when all its stations are up and two looks in a row, `look_s` apart or more, agree within
+    15 % and keep the limits. It fails when `patience` looks in a row break a limit, or when it has not
+    settled, or is not even up, after `hold_max_s`. What came before the stations were up does not count: it
+    has their boots.
     """
 
     def __init__(
@@ -107,18 +109,25 @@ class Knee:
         if self._look_at_s is None:
             if sight.up >= self.wanted:
                 self._look_at_s, self._calls, self._failed = sight.elapsed_s + self._look_s, 0, 0
-        elif sight.elapsed_s >= self._look_at_s:
+        elif sight.elapsed_s >= self._look_at_s and self._calls >= CALLS_MIN:
             self._judge(sight)
         if self.end is None and sight.elapsed_s - self._since_s > self._hold_max_s:
-            why = "stations do not come up" if self._look_at_s is None else "latency does not settle"
-            self._fail(sight, why)
+            self._give_up(sight)
         return None if self.end is not None else self.wanted
+
+    def _give_up(self, sight: Sight) -> None:
+        if self._look_at_s is None:
+            self._fail(sight, "stations do not come up")
+        elif self._last is None:
+            self._fail(sight, "too few calls to judge")
+            self.end = End.SPARSE
+        else:
+            self._fail(sight, "latency does not settle")
 
     def _judge(self, sight: Sight) -> None:
         failed = self._failed / max(1, self._calls)
         why = self._why(sight, failed)
         last, self._last = self._last, sight
-        enough = self._calls >= CALLS_MIN
         self._look_at_s = sight.elapsed_s + self._look_s
         self._calls = self._failed = 0
         if why:
@@ -127,7 +136,7 @@ class Knee:
                 self._fail(sight, why, failed)
         else:
             self._broken = 0
-            if last is not None and enough and _agree(last.p95_ms, sight.p95_ms):
+            if last is not None and _agree(last.p95_ms, sight.p95_ms):
                 self._pass(sight, failed)
 
     def _why(self, sight: Sight, failed: float) -> str:

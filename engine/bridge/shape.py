@@ -75,8 +75,8 @@ class Knee(_Shape):
     def tick(self) -> tuple[int, float] | None:
         """What Locust asks once a second."""
         trial = self._environment.conductor.trial
-        if trial is None:
-            return None
+        if trial is None:  # Locust asks before it starts
+            return self._first, self.rate_per_s
         if self._run != trial.run:
             self._begin(trial.run)
         assert self._search is not None
@@ -90,9 +90,12 @@ class Knee(_Shape):
             return None
         return wanted, self.rate_per_s
 
+    @property
+    def _first(self) -> int:
+        return max(1, round(self.most / self.steps))
+
     def _begin(self, run: str) -> None:
-        parsed = self._environment.parsed_options
-        step = max(1, round(self.most / self.steps))
+        parsed, step = self._environment.parsed_options, self._first
         limits = pacing.Limits(p95_ms=parsed.p95_ms, failed=parsed.failed_share)
         self._search = pacing.Knee(step, step, self.most, limits=limits, look_s=parsed.look_s)
         self._run = run

@@ -101,8 +101,15 @@ def test_our_own_limits_are_not_the_central_systems():
 def test_too_few_calls_prove_nothing():
     knee = Knee(1, 1, 2, hold_max_s=60)
     search(knee, lambda *_: 5.0, per_s=1.0)
-    assert knee.highest == 0
-    assert knee.steps[-1].why == "latency does not settle"
+    assert (knee.highest, knee.end) == (0, End.SPARSE)
+    assert knee.steps[-1].why == "too few calls to judge"
+
+
+def test_a_look_waits_until_there_are_calls_enough():
+    knee = Knee(5, 5, 10)
+    seen = search(knee, lambda *_: 5.0, per_s=10.0)
+    assert knee.end is End.MOST
+    assert len(seen) > 2 * 10, "five stations make five calls a second here"
 
 
 def test_limits_are_the_users():
