@@ -66,7 +66,7 @@ ARGUMENTS: Final = (
         "--personality",
         AS_THE_FLEET_SAYS,
         "greenup (the product), spec (plain OCPP 1.6), or what the fleet file says",
-        {"choices": [AS_THE_FLEET_SAYS, *Personality]},
+        {"choices": [AS_THE_FLEET_SAYS, *(str(name) for name in Personality)]},
     ),
     Argument("--seed", 1, "same seed, same fleet: same stations, drivers and luck", {"type": int}),
     Argument("--duration", "", "end the test after this long: 60s, 5m, 1h30m; empty: when you stop it"),
