@@ -82,7 +82,7 @@ ARGUMENTS: Final = (
     Argument("--time-scale", 0.0, "station seconds per real second; 0: as the fleet says", {"type": float}),
     Argument(
         "--source-address",
-        [],
+        [""],  # Locust's form takes an empty list for one of numbers, and fails
         "local address to connect from; give several for more than 28,000 stations per CSMS address",
         {"action": "append"},
     ),

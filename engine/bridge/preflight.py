@@ -80,7 +80,7 @@ def _check_size(options: Any) -> None:
         raise PlanError("-t and --duration: both end the test; give one")
     processes = options.processes or 1
     in_each = ceil(stations / (processes if processes > 0 else 1))
-    limits.prepare(in_each, source_addresses=len(options.source_address))
+    limits.prepare(in_each, source_addresses=sum(map(bool, options.source_address)))
 
 
 def _check_runs_folder(runs: Path) -> None:

@@ -132,7 +132,9 @@ class Browser:
     def wait(self, expression, timeout_s=PATIENCE_S):
         """Until an expression is true."""
         give_up = time.monotonic() + timeout_s
-        while not self.js(f"Boolean({expression})"):
+        # While a page is being replaced, half of it is missing.
+        safely = f"(() => {{ try {{ return Boolean({expression}); }} catch {{ return false; }} }})()"
+        while not self.js(safely):
             assert time.monotonic() < give_up, (
                 f"{expression} did not come true on\n{self.text('body')[:2000]}"
             )

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from results.limits import DEFAULT_LIMITS, Limits
 
 SILENT_S: Final = 5.0
-_PER_SECOND: Final = ("loop_delay_p99_us", "gen_lag_p99_us", "cpu_percent")
+_PER_SECOND: Final = ("loop_delay_p99_us", "gen_lag_p99_us", "canary_p99_us", "cpu_percent")
 
 WAITING: Final = "waiting"
 TRUSTED: Final = "trusted"
