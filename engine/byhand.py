@@ -16,8 +16,8 @@ from stations.core import events as ev
 from stations.errors import PlanError
 
 SEED: Final = 1
-# Asks for energy within 3 s: one phase, 32 A, for as long as it is plugged in.
-PATIENT_CAR: Final = Wish(current_a=32.0, wake_s=1.5, lag_s=0.5, grip=1.0)
+# Asks for energy within 3 s, and has all of it soon after: one phase, 32 A, as long as it is plugged in.
+PATIENT_CAR: Final = Wish(current_a=32.0, wake_s=1.5, lag_s=0.5, soft_s=0.5, grip=1.0)
 
 
 def car(name: str | None, identity: str, connector: int) -> Car:

@@ -6,8 +6,9 @@ A command that cannot be is answered by {"error": "..."} and changes nothing.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterable
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from engine.facts import Tally
 from engine.journal import Journal
 from engine.link import Link
 from engine.store import FolderStore, MemoryStore, Store
+from engine.transfer import Moved
 from engine.unit import Unit
 from stations.core import events as ev
 from stations.core.station import Station
@@ -122,7 +124,6 @@ class Control:
         self._store: Store = MemoryStore()
         self._plugged: dict[int, Vehicle] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._moves: set[asyncio.Task[None]] = set()
         self.ended = asyncio.Event()
 
     def command(self, line: bytes) -> None:
@@ -227,13 +228,15 @@ class Control:
         self._store.save(unit.station.snapshot(self.clock.now()))
 
     def transfer(self, unit: Unit, wanted: ev.TransferWanted) -> None:
-        """A real one, in a thread of its own."""
-        task = self._loop.create_task(self._move(unit, wanted))
-        self._moves.add(task)
-        task.add_done_callback(self._moves.discard)
+        """A real one, in a thread of its own that no end of the process waits for."""
+        threading.Thread(target=self._move, args=(unit, wanted), daemon=True).start()
 
-    async def _move(self, unit: Unit, wanted: ev.TransferWanted) -> None:
-        moved = await self._loop.run_in_executor(None, partial(transfer.move, wanted))
+    def _move(self, unit: Unit, wanted: ev.TransferWanted) -> None:
+        moved = transfer.move(wanted)
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            self._loop.call_soon_threadsafe(self._moved, unit, wanted, moved)
+
+    def _moved(self, unit: Unit, wanted: ev.TransferWanted, moved: Moved) -> None:
         self._say({"event": "transfer", "kind": wanted.kind, "ok": moved.ok, "detail": moved.detail})
         if unit is self._unit:
             unit.happen(ev.TransferEnded(wanted.kind, ok=moved.ok, detail=moved.detail))

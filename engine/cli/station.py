@@ -2,15 +2,13 @@
 
 import argparse
 import asyncio
-import os
 import sys
-import threading
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import uvloop
 
+from engine.cli.lines import Input, Output
 from engine.control import Control
 from results.exit_codes import ExitCode
 
@@ -59,24 +57,8 @@ def run(name: str, arguments: Sequence[str]) -> int:
 
 
 async def _serve() -> None:
-    loop = asyncio.get_running_loop()
-    control = Control(loop, _say)
-    # A thread reads: standard input may be a terminal, a pipe or a file, and not all of them can be polled.
-    threading.Thread(target=_read, args=(loop, control), daemon=True).start()
+    output = Output(sys.stdout.fileno())
+    control = Control(asyncio.get_running_loop(), output.say)
+    Input(asyncio.get_running_loop(), sys.stdin.fileno(), control.command, control.ended.set)
     await control.ended.wait()
-
-
-def _read(loop: asyncio.AbstractEventLoop, control: Control) -> None:
-    # Not sys.stdin: its lock, held by a thread that waits, would abort the interpreter's end.
-    rest = b""
-    while piece := os.read(sys.stdin.fileno(), 1 << 16):
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            if line.strip():
-                loop.call_soon_threadsafe(control.command, line)
-    loop.call_soon_threadsafe(control.ended.set)
-
-
-def _say(what: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(what) + b"\n")
-    sys.stdout.buffer.flush()
+    output.close()
