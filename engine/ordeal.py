@@ -10,6 +10,7 @@ from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, cast
 
+from engine import blame
 from engine.clock import Clock
 from engine.edge import Cable, Wire
 from engine.journal import Journal
@@ -162,9 +163,9 @@ class Ordeal:
             return False
         if weather.begins(entry):
             if weather.breaks_links:
-                unit.excuse(lasting=True)
+                blame.excuse(unit, self._edge.clock.now(), lasting=True)
             if entry.verb is Verb.CUT:
-                unit.lose_link("hardship: cut")
+                blame.lose_link(unit, "hardship: cut")
             elif entry.verb is Verb.POWER_OFF:
                 unit.happen(ev.PowerOff())
             else:
@@ -180,13 +181,13 @@ class Ordeal:
             unit.happen(ev.PowerOn(self._edge.clock.wall_offset_s))
         self._tell_line(unit)
         if entry.verb is not Verb.SLOW and not weather.breaks_links:
-            unit.excuse(lasting=False)
+            blame.excuse(unit, self._edge.clock.now(), lasting=False)
 
     def _lose(self, life: _Life, _entry: Hardship) -> None:
-        life.unit.excuse(lasting=True)
-        life.unit.lose_link("hardship: lost")
+        blame.excuse(life.unit, self._edge.clock.now(), lasting=True)
+        blame.lose_link(life.unit, "hardship: lost")
         if not life.weather.breaks_links:
-            life.unit.excuse(lasting=False)
+            blame.excuse(life.unit, self._edge.clock.now(), lasting=False)
 
     def _reboot(self, life: _Life, _entry: Hardship) -> None:
         life.unit.happen(ev.Reboot())
@@ -195,6 +196,8 @@ class Ordeal:
         line = self._roughen(life)
         if line is not None:
             line.oversize(entry.size_bytes)
+            if not life.weather.breaks_links:  # whoever closes on it does right
+                blame.excuse(life.unit, self._edge.clock.now(), lasting=False)
 
     def _repeat(self, life: _Life, _entry: Hardship) -> None:
         line = self._roughen(life)

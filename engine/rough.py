@@ -17,6 +17,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from engine import blame
 from engine.clock import Clock
 from engine.edge import Cable
 from engine.weather import Weather
@@ -281,7 +282,7 @@ class Rough:
     def _after_churn(self) -> None:
         self._churned = False
         if self._up:
-            self._unit.lose_link("hardship: churn")
+            blame.lose_link(self._unit, "hardship: churn")
         elif self._wire is not None:
             self._wire.drop()
             self._wire = None

@@ -12,6 +12,7 @@ from enum import IntEnum
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from engine import blame
 from engine.burst import Burst
 from engine.edge import Edge, Watch, Wire
 from engine.facts import moved
@@ -27,11 +28,8 @@ FOREVER: Final = float("inf")
 DOWN: Final = "down"
 CONNECTING: Final = "connecting"
 OPEN: Final = "open"
-BARRED: Final = "barred"  # an attempt that hardship of ours did not let through
-AFTERMATH_S: Final = 60.0  # real; a peer may notice late that nobody was there
 
 _TRACEBACK_CHARACTERS: Final = 4_000
-_UNANSWERED: Final = frozenset({ev.Outcome.CLOSED, ev.Outcome.TIMEOUT})
 
 
 class Stage(IntEnum):
@@ -83,9 +81,7 @@ class Unit:
         self.armed = NEVER  # its tick in engine.wheel
         self.stage = Stage.RUNNING
         self.retire_by = FOREVER  # real seconds: when patience with a retiring station ends
-        self.excused_until = (
-            -FOREVER
-        )  # core seconds: what was in the air before is spoilt by hardship of ours
+        self.excused_until = -FOREVER  # core seconds; see engine.blame
         self._edge = edge
         self._driver_due = FOREVER  # core seconds
         self._burst: Burst | None = None  # takes what is sent during `on_deadline`
@@ -261,27 +257,10 @@ class Unit:
         where = f"station {self.index}: "
         self.end(where + "".join(format_exception(error))[-_TRACEBACK_CHARACTERS:])
 
-    # Hardship (engine.ordeal).
-
     @property
     def online(self) -> bool:
         """The WebSocket is open."""
         return self._link_word == OPEN
-
-    def excuse(self, *, lasting: bool) -> None:
-        """From now on links that end and calls without an answer are our doing; or until now they were."""
-        self.excused_until = FOREVER if lasting else self._edge.clock.now()
-
-    def lose_link(self, why: str) -> None:
-        """The network takes the link away."""
-        link, was_open = self.link, self.online
-        if link is None:
-            return
-        link.drop()
-        if was_open:
-            self.link_down(None, why)
-        else:
-            self.link_refused(ev.LinkFailure.UNREACHABLE, why)
 
     # What the link says (engine.link.Owner).
 
@@ -300,7 +279,7 @@ class Unit:
     def link_refused(self, failure: ev.LinkFailure, detail: str) -> None:
         """The attempt failed."""
         edge = self._edge
-        kind = BARRED if self._since < self.excused_until else failure.value
+        kind = blame.of_refusal(failure, self._since, self.excused_until)
         edge.journal.refused(self.index, edge.clock.now(), self._since, kind, detail)
         edge.tally.refusals += 1
         self.link = None
@@ -335,7 +314,7 @@ class Unit:
     def _record_end(self, code: int | None, reason: str) -> None:
         edge = self._edge
         now = edge.clock.now()
-        ours = self._since < self.excused_until and now <= self.excused_until + AFTERMATH_S * edge.clock.scale
+        ours = blame.ours(self._since, now, self.excused_until, edge.clock.scale)
         edge.journal.ended(self.index, now, self._since, code, reason, ours=ours)
         self.link = None
         self._link_is(DOWN)
@@ -394,8 +373,8 @@ class Unit:
 
     def _call_ended(self, effect: ev.CallEnded, _now: float) -> None:
         self._open_calls -= 1
-        if effect.outcome in _UNANSWERED and (effect.call.sent or effect.done) < self.excused_until:
-            effect.outcome = ev.Outcome.CANCELLED
+        if effect.outcome is not ev.Outcome.OK:
+            effect.outcome = blame.of_call(effect, self.excused_until)
         self._edge.journal.call(self.index, effect)
 
     def _command_answered(self, effect: ev.CommandAnswered, _now: float) -> None:
@@ -422,6 +401,8 @@ class Unit:
             self._edge.journal.accepted(self.index, now, self._since)
 
     def _found(self, effect: ev.Finding, now: float) -> None:
+        if blame.provoked(effect, now, self.excused_until, self._edge.clock.scale):
+            return
         self._edge.tally.rules[effect.rule] += 1
         self._edge.journal.finding(self.index, effect, now)
 

@@ -79,7 +79,7 @@ class Director:
         for campaign in self._campaigns:
             self._trial.story.setdefault("campaigns", []).append(campaign.record())
             self._trial.say(campaign.line())
-        if self._recovery is not None:
+        if self._recovery is not None and not self._active:
             self._told_recovery(self._recovery)
 
     def _now(self) -> float:

@@ -1,6 +1,7 @@
 """`greenup run`: the short form of a Locust command, which it prints and then becomes."""
 
 import argparse
+import ast
 import os
 import shlex
 import socket
@@ -18,7 +19,9 @@ STATIONS_PER_PROCESS: Final = 250  # below this a second process costs more than
 SECRET: Final = "GREENUP_BASIC_AUTH_KEY"  # noqa: S105 — the name of a variable, not its value
 
 _DESCRIPTION: Final = """\
-SCENARIO is one of {scenarios}, or the path of a locustfile; steady when absent.
+SCENARIO is one of these, or the path of a locustfile; steady when absent:
+
+{scenarios}
 
 Put a fleet of Green'Up stations on a central system, with Locust. Stations boot at the spawn rate,
 report, and charge the cars of their drivers; every call is recorded in a run folder. Without --csms-url
@@ -26,6 +29,7 @@ the central system that comes with this project is started for the run, on this 
 
 All other options go to Locust unchanged (locust --help), and to the scenario:
   --personality greenup|spec  --seed N  --time-scale X  --subprotocol strict|lenient  --runs FOLDER
+  --hardship TOML (what goes wrong, instead of the scenario's: docs/scenarios.md)
   --source-address IP  --tls-ca FILE  --client-cert FILE  --client-key FILE
 Each can be set by environment too: GREENUP_CSMS_URL, GREENUP_FLEET, ...
 """
@@ -40,6 +44,8 @@ examples:
       with Basic authentication; a password on the command line is visible to everybody on the machine
   greenup run --ui --stations 500
       Locust's web page on http://127.0.0.1:8089, nothing starts before you say so
+  greenup run blackout --stations 1000 --share 0.5 --lasting-s 120
+      half of the fleet loses its network for two minutes; the summary says how long it took to come back
   greenup run path/to/my_scenario.py --stations 50 --csv out --html out.html
       your own locustfile, Locust's own reports beside ours
 """
@@ -84,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     made = _OneLine(
         prog="greenup run",
         usage="greenup run [SCENARIO] [options] [any option of Locust]",
-        description=_DESCRIPTION.format(scenarios=", ".join(_scenarios())),
+        description=_DESCRIPTION.format(scenarios=_questions()),
         epilog=f"{_EXAMPLES}\n{exit_codes()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -93,9 +99,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--spawn-rate", type=_rate, default=50.0, metavar="R", help="boots per second (default 50)"
     )
-    made.add_argument("--duration", metavar="T", help="60s, 10m, 1h30m; without it until Ctrl-C")
+    made.add_argument(
+        "--duration", metavar="T", help="60s, 10m, 1h30m; else until the scenario is over, or Ctrl-C"
+    )
     made.add_argument("--csms-url", metavar="URL", help="ws:// or wss://, without the station's identity")
-    made.add_argument("--fleet", metavar="F", help="a ready fleet's name or a TOML file (default demo)")
+    made.add_argument(
+        "--fleet", metavar="F", help="a ready fleet's name or a TOML file (default: the scenario's)"
+    )
     made.add_argument(
         "--processes", default="auto", metavar="auto|N", help="worker processes; auto fits this machine"
     )
@@ -106,6 +116,24 @@ def parser() -> argparse.ArgumentParser:
 
 def _scenarios() -> list[str]:
     return sorted(path.stem for path in LOCUSTFILES.glob("*.py"))
+
+
+def _questions() -> str:
+    """Each scenario with the question it answers and the numbers of its own; the files are not run."""
+    lines = []
+    for name in _scenarios():
+        tree = ast.parse((LOCUSTFILES / f"{name}.py").read_text("utf-8"))
+        question = (ast.get_docstring(tree) or "").partition("\n")[0]
+        flags = " ".join(dict.fromkeys(_flags(tree)))
+        lines.append(f"  {name}\n      {question}" + (f"\n      {flags}" if flags else ""))
+    return "\n".join(lines)
+
+
+def _flags(tree: ast.Module) -> list[str]:
+    """The options that a locustfile asks for, in its order: `ask("--flag", …)`."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    asks = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == "ask"]
+    return [str(ast.literal_eval(node.args[0])) for node in sorted(asks, key=lambda node: node.lineno)]
 
 
 def _locustfile(scenario: str) -> Path:

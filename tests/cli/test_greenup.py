@@ -1,12 +1,13 @@
 """The `greenup` command: short forms, and help that helps."""
 
+import ast
 import subprocess
 import sys
 
 import pytest
 
 from engine.cli import COMMANDS, main
-from engine.cli.run import command
+from engine.cli.run import LOCUSTFILES, command
 from stations.errors import PlanError
 
 
@@ -98,6 +99,16 @@ def test_each_command_explains_itself_with_examples(name):
     )
     assert done.returncode == 0, done.stderr
     assert f"greenup {name}" in done.stdout
+
+
+def test_help_lists_every_scenario_with_its_question_and_its_own_options(capsys):
+    with pytest.raises(SystemExit):
+        command(["--help"], environ={})
+    said = capsys.readouterr().out
+    for path in LOCUSTFILES.glob("*.py"):
+        assert f"\n  {path.stem}\n" in said
+        assert ast.get_docstring(ast.parse(path.read_text())).splitlines()[0] in said
+    assert "--calm-s --lasting-s --share --power-share --watch-s" in said
 
 
 def test_help_loads_neither_locust_nor_pandas():
