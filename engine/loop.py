@@ -24,6 +24,7 @@ import uvloop
 from msgspec import Struct
 
 from engine.burst import Burst
+from engine.canary import Canary
 from engine.clock import Clock, monotonic
 from engine.dial import Dial, DialSettings, tls_context
 from engine.edge import Wire
@@ -114,7 +115,13 @@ class Stop(Struct):
     timeout_s: float
 
 
-Command: TypeAlias = Deploy | Retire | Happen | Ask | Begin | Stop
+class ClockOffset(Struct):
+    """This worker's clock minus the master's, as last found out."""
+
+    offset_us: int
+
+
+Command: TypeAlias = Deploy | Retire | Happen | Ask | Begin | Stop | ClockOffset
 
 
 class Loop:
@@ -182,6 +189,8 @@ class Loop:
         loop.set_exception_handler(self._complain)
         self._loop = loop
         self._dial = Dial(loop, self.settings.dial)
+        self._canary = Canary(loop)
+        loop.run_until_complete(self._canary.open())
         self._vitals = Vitals()
         now = monotonic()
         self._began = now
@@ -196,6 +205,7 @@ class Loop:
             for unit in list(self._units.values()):
                 unit.end()
             self._vitals.close()
+            self._canary.close()
             _close(loop)
             gc.set_threshold(*thresholds)
 
@@ -267,6 +277,9 @@ class Loop:
     def _take_begin(self, command: Begin) -> None:
         self._ordeal.begin(command.ago_s * self.clock.scale)
 
+    def _take_clock_offset(self, command: ClockOffset) -> None:
+        self._vitals.clock_offset_us = command.offset_us
+
     def _take_retire(self, command: Retire) -> None:
         for index in command.stations:
             self._retire(index)
@@ -312,6 +325,7 @@ class Loop:
         Ask: _take_ask,
         Begin: _take_begin,
         Stop: _take_stop,
+        ClockOffset: _take_clock_offset,
     }
 
     def _retire(self, index: int) -> None:
@@ -360,6 +374,7 @@ class Loop:
         for unit in self._to_look[-share:]:
             unit.look()
         del self._to_look[-share:]
+        self._canary.sing(self._vitals.echo)
         health = None
         if now >= self._next_health:
             self._next_health = max(self._next_health + HEALTH_S, now)

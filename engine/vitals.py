@@ -25,6 +25,8 @@ class Vitals:
     def __init__(self) -> None:
         self._delays_s: list[float] = []
         self._lags_us: list[np.ndarray[Any, Any]] = []
+        self._echoes_s: list[float] = []
+        self.clock_offset_us: int | None = None  # of this worker's clock to the master's, once it is known
         self._collecting_since = 0.0
         self._gc_pause_max_s = 0.0
         self._cpu_s = time.process_time()
@@ -40,6 +42,10 @@ class Vitals:
     def tick(self, late_s: float) -> None:
         """The loop came back this much later than asked."""
         self._delays_s.append(late_s)
+
+    def echo(self, waited_s: float) -> None:
+        """The canary had to wait this long."""
+        self._echoes_s.append(waited_s)
 
     def calls(self, batch: CallBatch) -> None:
         """Own lag of the station's calls in a batch."""
@@ -70,7 +76,12 @@ class Vitals:
         if len(lags_us):
             values["gen_lag_max_us"] = int(lags_us[-1])
             values["gen_lag_p99_us"] = int(lags_us[int((len(lags_us) - 1) * 0.99)])
-        self._delays_s, self._lags_us, self._gc_pause_max_s = [], [], 0.0
+        if self._echoes_s:
+            echoes_s = sorted(self._echoes_s)
+            values["canary_p99_us"] = int(echoes_s[int((len(echoes_s) - 1) * 0.99)] * 1e6)
+        if self.clock_offset_us is not None:
+            values["clock_offset_us"] = self.clock_offset_us
+        self._delays_s, self._lags_us, self._echoes_s, self._gc_pause_max_s = [], [], [], 0.0
         self._cpu_s, self._since = cpu_s, now
         self._deadlines = (tally.deadlines, tally.late_deadlines)
         return values

@@ -24,6 +24,7 @@ from engine.bridge.director import Director
 from engine.bridge.messages import ASK, GAUGES, GO, HELLO, LEASE, NOTICES, RECEIPT, RETURN, RUN, STOP
 from engine.bridge.options import Settings
 from engine.bridge.stations import STOP_GRACE_S
+from engine.bridge.timepiece import answer_workers
 from engine.bridge.trial import Trial
 from engine.bridge.worker import worker_name
 from profiles import fleets
@@ -65,6 +66,7 @@ class Conductor:
             (RECEIPT, self._on_receipt),
         ):
             runner.register_message(kind, listener)
+        answer_workers(runner)
         gevent.spawn(self._watch)
 
     # beginning
@@ -211,7 +213,7 @@ class Conductor:
     def _on_gauges(self, msg: Any, **_event: Any) -> None:
         trial = self._trial_of(msg.data)
         if trial is not None:
-            trial.gauges[msg.node_id] = msg.data
+            trial.report(msg.node_id, msg.data)
 
     def _on_receipt(self, msg: Any, **_event: Any) -> None:
         trial = self._trial_of(msg.data)
@@ -325,6 +327,7 @@ class Conductor:
         if self._director is not None:
             self._director.close()
         trial.folder.record.scenario = trial.story
+        trial.folder.record.clock["offsets_us"] = trial.clock_offsets_us
         ran_out = trial.time_is_up or self._environment.parsed_options.headless
         record = trial.folder.finish(
             trial.receipts,

@@ -11,6 +11,7 @@ import gevent
 from gevent import monkey
 from gevent.event import Event
 
+from engine.clock import monotonic
 from engine.facts import FactBatch
 from engine.loop import Command, Loop, LoopSettings, Stop
 from results.recorder import Recorder
@@ -46,6 +47,10 @@ class Crossing:
     def post(self, command: Command) -> None:
         """Hand one command to the stations."""
         self._loop.post(command)
+
+    def wall_us(self) -> int:
+        """The clock of the stations' thread, µs since 1970: read once, then carried on."""
+        return int((monotonic() + self._loop.clock.wall_offset_s) * 1e6)
 
     def close(self, timeout_s: float) -> bool:
         """Stop all stations, bring the last facts over, end the thread. False: it did not end in time."""

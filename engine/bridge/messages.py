@@ -26,6 +26,8 @@ RECEIPT: Final = "greenup-receipt"  # worker: Closing
 PULSE: Final = "greenup-pulse"  # worker: Beat, once a second when a page is there to show it
 QUESTION: Final = "greenup-question"  # master: Question
 ANSWER: Final = "greenup-answer"  # worker: Reply
+CLOCK: Final = "greenup-clock"  # worker: ClockAsked; once a second
+CLOCK_TOLD: Final = "greenup-clock-told"  # master: ClockTold
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -83,6 +85,21 @@ class Beat(msgspec.Struct, frozen=True):
 
     run: str
     actions: dict[str, list[Any]]
+
+
+class ClockAsked(msgspec.Struct, frozen=True):
+    """What time is it? Sent at this time of the worker's clock, µs since 1970."""
+
+    run: str
+    sent_us: int
+
+
+class ClockTold(msgspec.Struct, frozen=True):
+    """The answer: the question's time again, and the master's."""
+
+    run: str
+    sent_us: int
+    master_us: int
 
 
 class Question(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from engine.bridge.messages import Closing, Order
 from engine.bridge.options import AS_THE_FLEET_SAYS, Settings
 from engine.dial import DialSettings
 from engine.facts import Answer, FactBatch
-from engine.loop import Ask, Begin, Deploy, LoopSettings, Retire
+from engine.loop import Ask, Begin, ClockOffset, Deploy, LoopSettings, Retire
 from profiles import fleets
 from results.recorder import Recorder
 from stations.core.plan import Personality
@@ -29,7 +29,13 @@ STOP_GRACE_S: Final = 10.0  # for stations to end their transactions when there 
 CLOSE_TIMEOUT_S: Final = 5.0
 RETIRE_WITHIN_S: Final = 4.0
 RETIRE_STEP_S: Final = 0.1
-SHOWN_HEALTH: Final = ("gen_lag_p99_us", "loop_delay_p99_us", "cpu_percent")
+SHOWN_HEALTH: Final = (
+    "gen_lag_p99_us",
+    "loop_delay_p99_us",
+    "canary_p99_us",
+    "cpu_percent",
+    "clock_offset_us",
+)
 DEPLOY_CHUNK: Final = 100  # stations built before the hub does something else; about 5 ms
 
 
@@ -88,6 +94,14 @@ class Stations:
     def go(self, ago_s: float) -> None:
         """The whole fleet has been started, so many seconds ago: hardship's clock runs."""
         self._crossing.post(Begin(ago_s))
+
+    def wall_us(self) -> int:
+        """The clock that stamps this worker's rows, µs since 1970."""
+        return self._crossing.wall_us()
+
+    def clock_is_off(self, offset_us: int) -> None:
+        """By so much is that clock ahead of the master's."""
+        self._crossing.post(ClockOffset(offset_us))
 
     def close(self) -> Closing:
         """Stop what still runs, count the last calls, close the files."""

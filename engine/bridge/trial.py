@@ -42,6 +42,7 @@ class Trial:
         self.timer: Any = None
         self.directing: Any = None  # the director's greenlet
         self.gauges: dict[str, dict[str, Any]] = {}
+        self.clock_offsets_us: dict[str, int] = {}  # name of a worker -> its clock minus ours
 
     @property
     def run(self) -> str:
@@ -67,6 +68,12 @@ class Trial:
     def find(self, client: str) -> None:
         """It is heard again."""
         self.lost.pop(client, None)
+
+    def report(self, client: str, gauges: dict[str, Any]) -> None:
+        """A worker's numbers of this second."""
+        self.gauges[client] = gauges
+        if client in self.names and "clock_offset_us" in gauges:
+            self.clock_offsets_us[self.names[client]] = gauges["clock_offset_us"]
 
     def closed(self, client: str, closing: Closing, now_s: float) -> None:
         """A worker has said its last word."""

@@ -17,8 +17,22 @@ from gevent.event import Event
 from engine.bridge import messages
 from engine.bridge.desk import Desk
 from engine.bridge.identities import ranges_of
-from engine.bridge.messages import ASK, GAUGES, GO, HELLO, LEASE, PULSE, RECEIPT, RETURN, RUN, STOP
+from engine.bridge.messages import (
+    ASK,
+    CLOCK,
+    CLOCK_TOLD,
+    GAUGES,
+    GO,
+    HELLO,
+    LEASE,
+    PULSE,
+    RECEIPT,
+    RETURN,
+    RUN,
+    STOP,
+)
 from engine.bridge.stations import STOP_GRACE_S, Stations
+from engine.bridge.timepiece import Timepiece
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +53,7 @@ class Worker:
         self._retire: list[int] = []
         self._return: list[int] = []
         self._flushing = False
+        self._timepiece = Timepiece()
         self._left = Event()
         self._closed = Event()
         process = psutil.Process()
@@ -48,6 +63,7 @@ class Worker:
         runner.register_message(LEASE, self._on_lease, concurrent=True)
         runner.register_message(GO, self._on_go, concurrent=True)
         runner.register_message(STOP, self._on_stop, concurrent=True)
+        runner.register_message(CLOCK_TOLD, self._on_clock, concurrent=True)
         Desk(self, runner)
         gevent.spawn(self._report)
         self._send(HELLO, self._process)
@@ -93,6 +109,7 @@ class Worker:
     def _on_run(self, msg: Any, **_event: Any) -> None:
         if self._stations is None:  # told twice: by the broadcast and as the answer to HELLO
             order = msgspec.convert(msg.data, messages.Order)
+            self._timepiece = Timepiece()
             self._stations = Stations(order, self.name, self._environment, self._on_left)
             self._asked = 0
             self._flush_soon()
@@ -121,6 +138,13 @@ class Worker:
         go = msgspec.convert(msg.data, messages.Go)
         if self._stations is not None and self._stations.run == go.run:
             self._stations.go(go.ago_s)
+
+    def _on_clock(self, msg: Any, **_event: Any) -> None:
+        stations = self._stations
+        if stations is not None and stations.run == msg.data["run"]:
+            told = msgspec.convert(msg.data, messages.ClockTold)
+            offset_us = self._timepiece.told(told.sent_us, told.master_us, stations.wall_us())
+            stations.clock_is_off(offset_us)
 
     def _on_stop(self, msg: Any, **_event: Any) -> None:
         stations = self._stations
@@ -175,6 +199,7 @@ class Worker:
             if self._stations is not None:
                 gauges = {"run": self._stations.run, **self._stations.gauges}
                 self._runner.send_message(GAUGES, gauges)
+                self._send(CLOCK, messages.ClockAsked(self._stations.run, self._stations.wall_us()))
                 self._beat(self._stations)
 
     def _beat(self, stations: Stations) -> None:

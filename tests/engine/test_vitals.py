@@ -78,3 +78,20 @@ def test_a_closed_vitals_listens_to_the_collector_no_more():
     vitals = Vitals()
     vitals.close()
     assert gc.callbacks == before
+
+
+def test_the_canary_and_the_clock_stand_in_the_row_when_something_is_known_of_them():
+    vitals = Vitals()
+    try:
+        row = vitals.row(monotonic(), GAUGES, Tally())
+        assert {"canary_p99_us", "clock_offset_us"}.isdisjoint(row)
+        for waited_s in (0.001, 0.002, 0.003):
+            vitals.echo(waited_s)
+        vitals.clock_offset_us = -250
+        row = vitals.row(monotonic(), GAUGES, Tally())
+        assert (row["canary_p99_us"], row["clock_offset_us"]) == (2_000, -250)
+        row = vitals.row(monotonic(), GAUGES, Tally())
+        assert "canary_p99_us" not in row, "each second has its own songs"
+        assert row["clock_offset_us"] == -250
+    finally:
+        vitals.close()

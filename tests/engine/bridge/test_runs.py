@@ -68,6 +68,13 @@ def test_two_processes_share_a_fleet_and_the_tail_is_counted(locust, port):
         recorded > 0
     ].to_dict()
     assert "GreenUp" in (program.folder / "out.html").read_text()
+    health = run_of(program).health
+    assert (health.groupby("worker", observed=True)["canary_p99_us"].count() >= 5).all()
+    assert (health["canary_p99_us"].dropna() > 0).all()
+    offsets_us = program.record()["clock"]["offsets_us"]
+    assert sorted(offsets_us) == ["00", "01"], "both clocks were compared with the master's"
+    assert all(abs(offset_us) < 1_000_000 for offset_us in offsets_us.values()), "it is the same clock"
+    assert health["clock_offset_us"].notna().sum() >= 8
 
 
 def test_a_master_and_a_worker_run_against_somebody_elses_csms(locust, central_system, port):
