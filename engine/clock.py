@@ -34,7 +34,7 @@ class Clock:
 
     def now(self) -> float:
         """Core time now, in seconds."""
-        return self.core_s(monotonic())
+        return monotonic() if self.scale == 1.0 else self.core_s(monotonic())
 
     def core_s(self, real_s: float) -> float:
         """Core time at a moment of the real monotonic clock."""

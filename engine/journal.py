@@ -22,9 +22,9 @@ class Journal:
 
     def call(self, station: int, effect: ev.CallEnded) -> None:
         """One of our CALLs is over."""
-        call, clock = effect.call, self._clock
-        us = clock.us_per_s
-        sent = call.sent or effect.done
+        call, clock, done = effect.call, self._clock, effect.done
+        us, free = clock.us_per_s, call.free
+        sent = call.sent or done
         self._recorder.call(
             station,
             call.connector,
@@ -32,10 +32,10 @@ class Journal:
             "out",
             effect.outcome,
             effect.error,
-            clock.unix_us(effect.done),
-            int((call.free - call.due) * us),
-            int((sent - call.free) * us),
-            int((effect.done - sent) * us),
+            clock.unix_us(done),
+            int((free - call.due) * us),
+            int((sent - free) * us),
+            int((done - sent) * us),
             call.bytes_out,
             effect.bytes_in,
             call.transaction,

@@ -70,6 +70,8 @@ class Stage(IntEnum):
     ENDED = 6
 
 
+_OPEN: Final = Stage.OPEN  # an enum's members are slow to reach by name
+
 _TOO_LATE: Final = {
     Stage.DIALLING: (LinkFailure.UNREACHABLE, "no TCP connection"),
     Stage.SECURING: (LinkFailure.TLS, "no end of the TLS handshake"),
@@ -123,7 +125,7 @@ class Link(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Write one text message; it is with the kernel on return unless the peer does not read."""
-        if self.stage is Stage.OPEN:
+        if self.stage is _OPEN:
             self._transport.write(text_frame(data))  # type: ignore[union-attr] # an open link has one
 
     def ping(self, timeout_s: float) -> None:

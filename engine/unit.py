@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from engine import blame
 from engine.burst import Burst
 from engine.edge import Edge, Watch, Wire
-from engine.facts import moved
+from engine.showing import CONNECTING, DOWN, OPEN, Showing
 from engine.wheel import NEVER
 from profiles.drivers import Driver
 from stations.core import events as ev
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 from stations.errors import PlanError
 
 FOREVER: Final = float("inf")
-DOWN: Final = "down"
-CONNECTING: Final = "connecting"
-OPEN: Final = "open"
 
 _TRACEBACK_CHARACTERS: Final = 4_000
 
@@ -41,24 +38,23 @@ class Stage(IntEnum):
     ENDED = 3
 
 
+_RUNNING: Final = Stage.RUNNING  # an enum's members are slow to reach by name
+
+
 class Unit:
     """A station in a world. All methods run in the edge's thread; `happen` is the way in for events."""
 
     __slots__ = (
-        "_backlog",
         "_burst",
         "_busy",
         "_connects",
         "_driver_due",
         "_edge",
         "_later",
-        "_link_word",
         "_open_calls",
-        "_power_w",
-        "_registration",
-        "_running",
+        "_showing",
         "_since",
-        "_statuses",
+        "_wakes_at",
         "armed",
         "driver",
         "excused_until",
@@ -90,17 +86,8 @@ class Unit:
         self._since = 0.0  # core seconds: start of the attempt, then opening of the link
         self._connects = 0
         self._open_calls = 0
-        self._link_word = DOWN
-        self._registration = ""
-        # By connector number. The station as a whole (0) is not counted.
-        self._statuses = ["", *(str(station.connectors[n].status) for n in range(1, connectors + 1))]
-        self._running: tuple[int, ...] = ()  # sequence numbers of the transactions under way
-        self._power_w = 0.0
-        self._backlog = 0
-        moved(edge.tally.links, None, DOWN)
-        moved(edge.tally.registrations, None, self._registration)
-        for status in self._statuses[1:]:
-            moved(edge.tally.connectors, None, status)
+        self._wakes_at = FOREVER  # core seconds: the edge calls by then at the latest
+        self._showing = Showing(edge.tally, station, connectors)
 
     # The life of a unit.
 
@@ -118,7 +105,7 @@ class Unit:
             return
         self.driver, self._driver_due = None, FOREVER
         self.stage, self.retire_by = Stage.RETIRING, by
-        for number in range(1, len(self._statuses)):
+        for number in self._showing.sides:
             transaction = self.station.connectors[number].transaction
             if transaction is not None:
                 self.happen(ev.Swipe(transaction.id_tag, (number,)))
@@ -131,25 +118,18 @@ class Unit:
             return
         self.stage, self._busy = Stage.ENDED, True  # nothing happens to it any more
         self.drop_link("dropped at the end")
-        tally = self._edge.tally
-        moved(tally.links, DOWN, None)
-        moved(tally.registrations, self._registration, None)
-        for status in self._statuses[1:]:
-            moved(tally.connectors, status, None)
-        tally.sessions -= len(self._running)
-        tally.power_w -= self._power_w
-        tally.backlog -= self._backlog
+        self._showing.leave()
         self.driver = self.watch = None
         self._edge.gone(self, bug)
 
     def _settle(self) -> None:
         """While retiring: close when everything is delivered, leave when the link is gone."""
-        if self.stage is Stage.RETIRING and self.link is not None and self._link_word == OPEN:
-            if self._open_calls or self._running or self.station.backlog:
+        if self.stage is Stage.RETIRING and self.link is not None and self.online:
+            if self._open_calls or self._showing.running or self.station.backlog:
                 return
             self.stage = Stage.CLOSING
             self.happen(ev.Activate(active=False))
-        elif self.link is None or self._link_word != OPEN:
+        elif self.link is None or not self.online:
             self.end()
 
     # What happens.
@@ -179,47 +159,50 @@ class Unit:
     def on_deadline(self, burst: Burst | None = None) -> None:
         """The edge says that the deadline may have come; `burst` takes what is sent, to be written later."""
         self._burst = burst
-        self._meet_deadlines()
-        self._burst = None
-
-    def _meet_deadlines(self) -> None:
+        self._wakes_at = FOREVER
         clock = self._edge.clock
         now = clock.now()
         link = self.link
-        if link is not None and link.deadline <= clock.real_s(now):
+        if link is not None and link.deadline < FOREVER and link.deadline <= clock.real_s(now):
             link.on_deadline()
-        station_due = self.station.deadline()
-        if station_due is not None and station_due <= now:
-            self._edge.tally.count_deadline((now - station_due) / clock.scale)
-            self._busy = True
-            try:
-                self._perform(self.station.on_deadline(now), now)
-            except Exception as error:  # noqa: BLE001 — as in `happen`
-                self._bug(error)
-                return
-            self._busy = False
+        due = self.station.deadline()
+        if due is not None and due <= now:
+            self._ring(now, due)
         if self._driver_due <= now and self.driver is not None:
             self._drive(self.driver, now)
-        if self.retire_by <= clock.real_s(now):
+        if self.retire_by < FOREVER and self.retire_by <= clock.real_s(now):
             self.end()
         self.rearm()
+        self._burst = None
+
+    def _ring(self, now: float, due: float) -> None:
+        """Something the station waited for is due."""
+        edge = self._edge
+        edge.tally.count_deadline((now - due) / edge.clock.scale)
+        self._busy = True
+        try:
+            self._perform(self.station.on_deadline(now), now)
+        except Exception as error:  # noqa: BLE001 — as in `happen`
+            self._bug(error)
+            return
+        self._busy = False
 
     def rearm(self) -> None:
         """Tell the edge the earliest deadline of station, driver and link."""
-        if self.stage is not Stage.RUNNING:
+        if self.stage is not _RUNNING:
             if self.stage is Stage.ENDED:
                 return
             self._edge.arm(self, self.retire_by)
             self._settle()
-        core = self.station.deadline()
-        if core is None or self._driver_due < core:
-            core = self._driver_due
-        deadline = self._edge.clock.real_s(core)
+        due = self.station.deadline()
+        if due is None or self._driver_due < due:
+            due = self._driver_due
         link = self.link
-        if link is not None and link.deadline < deadline:
-            deadline = link.deadline
-        if deadline < FOREVER:
-            self._edge.arm(self, deadline)
+        if link is not None and link.deadline < FOREVER:
+            self._edge.arm(self, link.deadline)
+        if due < self._wakes_at:  # an edge that wakes us earlier is told then
+            self._wakes_at = due
+            self._edge.arm(self, self._edge.clock.real_s(due))
 
     def send_driver_away(self) -> None:
         """From now on nothing happens at the station but what is done by hand."""
@@ -227,16 +210,8 @@ class Unit:
 
     def look(self) -> None:
         """Refresh the gauges that cost something: once in a while, not at each event."""
-        if self.stage is Stage.ENDED:
-            return
-        tally, station = self._edge.tally, self.station
-        tally.backlog += station.backlog - self._backlog
-        self._backlog = station.backlog
-        if self._running or self._power_w:
-            now = self._edge.clock.now()
-            power_w = sum(station.power_w(number, now) for number in range(1, len(self._statuses)))
-            tally.power_w += power_w - self._power_w
-            self._power_w = power_w
+        if self.stage is not Stage.ENDED:
+            self._showing.look(self.station, self._edge.clock.now())
 
     def _drive(self, driver: Driver, now: float) -> None:
         planned = self._driver_due
@@ -260,7 +235,7 @@ class Unit:
     @property
     def online(self) -> bool:
         """The WebSocket is open."""
-        return self._link_word == OPEN
+        return self._showing.link == OPEN
 
     # What the link says (engine.link.Owner).
 
@@ -273,7 +248,7 @@ class Unit:
         edge.tally.connects += 1
         edge.tally.reconnects += self._connects > 0
         self._connects += 1
-        self._link_is(OPEN)
+        self._showing.link_is(OPEN)
         self.happen(ev.LinkUp(subprotocol))
 
     def link_refused(self, failure: ev.LinkFailure, detail: str) -> None:
@@ -283,7 +258,7 @@ class Unit:
         edge.journal.refused(self.index, edge.clock.now(), self._since, kind, detail)
         edge.tally.refusals += 1
         self.link = None
-        self._link_is(DOWN)
+        self._showing.link_is(DOWN)
         self.happen(ev.LinkRefused(failure, detail))
 
     def link_down(self, code: int | None, reason: str) -> None:
@@ -306,10 +281,10 @@ class Unit:
         if self.link is None:
             return
         self.link.drop()
-        if self._link_word == OPEN:
+        if self.online:
             self._record_end(None, why)
         self.link = None
-        self._link_is(DOWN)
+        self._showing.link_is(DOWN)
 
     def _record_end(self, code: int | None, reason: str) -> None:
         edge = self._edge
@@ -317,11 +292,7 @@ class Unit:
         ours = blame.ours(self._since, now, self.excused_until, edge.clock.scale)
         edge.journal.ended(self.index, now, self._since, code, reason, ours=ours)
         self.link = None
-        self._link_is(DOWN)
-
-    def _link_is(self, word: str) -> None:
-        moved(self._edge.tally.links, self._link_word, word)
-        self._link_word = word
+        self._showing.link_is(DOWN)
 
     # What the station wants.
 
@@ -340,9 +311,10 @@ class Unit:
             if self.watch is not None:
                 self.watch.note("out", effect.data)
         if call is not None:
-            # The bytes are with the kernel here: both loops write at once when they can (C6). A burst stamps
-            # again when it writes.
-            call.sent = self._edge.clock.now()
+            if self._burst is None:
+                # The bytes are with the kernel here: both loops write at once when they can (C6). A burst
+                # stamps when it writes.
+                call.sent = self._edge.clock.now()
             call.bytes_out = len(effect.data)
             self._open_calls += 1
 
@@ -354,7 +326,7 @@ class Unit:
     def _open_link(self, effect: ev.OpenLink, now: float) -> None:
         self.drop_link("replaced")
         self._since = now
-        self._link_is(CONNECTING)
+        self._showing.link_is(CONNECTING)
         self.link = self._edge.open_link(self, effect.url, effect.authorization)
 
     def _close_link(self, effect: ev.CloseLink, _now: float) -> None:
@@ -381,22 +353,14 @@ class Unit:
         self._edge.journal.command(self.index, effect, self._edge.clock.now())
 
     def _transaction_changed(self, effect: ev.TransactionChanged, now: float) -> None:
-        before = len(self._running)
-        if effect.state == "started":
-            self._running += (effect.sequence,)
-        elif effect.state != "acknowledged":
-            self._running = tuple(number for number in self._running if number != effect.sequence)
-        self._edge.tally.sessions += len(self._running) - before
+        self._showing.transaction(effect)
         self._edge.journal.transaction(self.index, effect, now)
 
     def _status_changed(self, effect: ev.StatusChanged, _now: float) -> None:
-        if effect.connector > 0:
-            moved(self._edge.tally.connectors, self._statuses[effect.connector], effect.status)
-            self._statuses[effect.connector] = effect.status
+        self._showing.status(effect.connector, effect.status)
 
     def _registration_changed(self, effect: ev.RegistrationChanged, now: float) -> None:
-        moved(self._edge.tally.registrations, self._registration, effect.status)
-        self._registration = effect.status
+        self._showing.registration(effect.status)
         if effect.status == "Accepted":
             self._edge.journal.accepted(self.index, now, self._since)
 

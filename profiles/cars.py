@@ -14,17 +14,29 @@ from typing import Final
 
 from msgspec import Struct
 
-from profiles.supply import FAST_WEIGHTS, IDLE, Phases, Supply, Waves
-from stations.core.streams import Stream
+from profiles.supply import FAST_WEIGHTS, IDLE, Phases, Supply, Swing
+from stations.core.streams import stream
 from stations.core.vehicle import Reading
 
 RESPONSE_DEAD_S: Final = 2.0  # a new limit is felt after this (measured on-board chargers)
 _SETTLED: Final = 5.0  # lags after which an approach counts as done
-_JITTER: Final = 0.0006 * 6**0.5 / 2**32  # of the current, from sample to sample; times a triangular 2**32
+_JITTER: Final = 0.0006 * 6**0.5  # of the current, from sample to sample; times a triangular number
+_SCATTER: Final = (
+    0x9E37_79B1  # odd, near 2**32 / golden ratio: neighbouring moments lie far apart in the table
+)
 _GONE: Final = 28.0  # lags after which nothing is left of an excess in double precision
 _BALANCE: Final = (1.0, 1.006, 0.994)  # active current of L1, L2, L3 relative to their mean
 _WAIT, _RAMP, _TAPER, _STEP, _PAUSE, _STOP = range(6)
 _DRAWING: Final = frozenset((_RAMP, _TAPER, _STEP))
+
+
+def _jitters() -> tuple[float, ...]:
+    """Factors on the current; cars and moments pick from them by a hash."""
+    luck = stream(0, "meter", "jitter")
+    return tuple(1.0 + _JITTER * (luck.random() - luck.random()) for _ in range(0x1000))
+
+
+_JITTERS: Final = _jitters()
 
 
 class Wish(Struct, frozen=True, gc=False):
@@ -151,18 +163,26 @@ class Car:
 
     def reading(self, now: float) -> Reading:
         """Instantaneous values and the exact energy so far."""
-        self._advance(now)
+        if now >= self._until or now >= self._apply_at:
+            self._advance(now)
         supply = self.supply
-        waves = supply.waves(now)
-        if not self._flowing():
-            return Reading(supply.volts(waves, IDLE), IDLE, IDLE, IDLE, self._base_wh)
-        energy_wh = self._base_wh + self._joules(now, waves) / 3600.0 - self._zero
-        bits = Stream(self._noise ^ int(now * 8.0)).bits64()
-        active = self._current(now) * (1.0 + _JITTER * ((bits >> 32) - (bits & 0xFFFF_FFFF)))
-        amperes = (active, 0.0, 0.0)
-        if self.phases == 3:
-            amperes = (active * _BALANCE[0], active * _BALANCE[1], active * _BALANCE[2])
-        return _measured(supply.volts(waves, amperes), amperes, self.wish.reactive_var, energy_wh)
+        swing = supply.swing(now)
+        settled, excess = self._settled, self._excess
+        if self._stage not in _DRAWING or (settled <= 0.0 and excess <= 0.0):
+            return Reading(supply.volts(swing, 0.0, 0.0, 0.0), IDLE, IDLE, IDLE, self._base_wh)
+        energy_wh = self._base_wh + self._joules(now, swing) / 3600.0 - self._zero
+        active = settled + excess * exp((self._since - now) / self._lag) if excess else settled
+        active *= _JITTERS[(self._noise + int(now * 8.0) * _SCATTER >> 12) & 0xFFF]
+        reactive = self.wish.reactive_var  # the car controls the active current, the meter sees both
+        if self.phases == 1:
+            volts = supply.volts(swing, active, 0.0, 0.0)
+            volt = volts[0]
+            current = (hypot(active, reactive / volt), 0.0, 0.0)
+            return Reading(volts, current, (volt * active, 0.0, 0.0), (reactive, 0.0, 0.0), energy_wh)
+        a1, a2, a3 = active * _BALANCE[0], active * _BALANCE[1], active * _BALANCE[2]
+        volts = v1, v2, v3 = supply.volts(swing, a1, a2, a3)
+        current = (hypot(a1, reactive / v1), hypot(a2, reactive / v2), hypot(a3, reactive / v3))
+        return Reading(volts, current, (v1 * a1, v2 * a2, v3 * a3), (reactive,) * 3, energy_wh)
 
     def drawn_s(self, now: float) -> float:
         """Seconds for which current has flowed so far."""
@@ -343,29 +363,26 @@ class Car:
 
     def _integral(self, now: float) -> float:
         """Antiderivative of the power at `now`, in Wh."""
-        return self._joules(now, self.supply.waves(now)) / 3600.0
+        return self._joules(now, self.supply.swing(now)) / 3600.0
 
-    def _joules(self, now: float, waves: Waves) -> float:
+    def _joules(self, now: float, swing: Swing) -> float:
         a, b, lag = self._settled, self._excess, self._lag
         u = now - self._since
-        decay = exp(-u / lag) if b and u < _GONE * lag else 0.0
-        tail = b * lag * decay
-        charge = a * u - tail
-        square = a * a * u - (2.0 * a + 0.5 * b * decay) * tail
         supply = self.supply
         volts, squares, slow, fast, faster = SUMS[self.phases]
-        v1, v2, v3 = supply.level_v
-        total = charge * (volts[0] * v1 + volts[1] * v2 + volts[2] * v3)
-        total -= squares * supply.resistance_ohm * square
+        (g1, g2, g3), (v1, v2, v3) = volts, supply.level_v
+        level_v = g1 * v1 + g2 * v2 + g3 * v3
+        total = a * (slow * swing[3] + fast * swing[4] + faster * swing[5])
+        if not b or u >= _GONE * lag:
+            return total + a * u * (level_v - squares * supply.resistance_ohm * a)
+        decay = exp(-u / lag)
+        tail = b * lag * decay
+        square = a * a * u - (2.0 * a + 0.5 * b * decay) * tail
+        total += (a * u - tail) * level_v - squares * supply.resistance_ohm * square
+        rate, share = 1.0 / lag, b * decay
         weights = (slow, slow, slow, slow, slow, fast, faster)
-        if not tail:
-            for weight, (_, sine, omega) in zip(weights, waves, strict=True):
-                total += weight * a * sine / omega
-            return total
-        rate = 1.0 / lag
-        for weight, (cosine, sine, omega) in zip(weights, waves, strict=True):
-            swing = b * decay * (omega * sine - rate * cosine) / (omega * omega + rate * rate)
-            total += weight * (a * sine / omega + swing)
+        for weight, (cosine, sine, omega) in zip(weights, supply.waves(now), strict=True):
+            total += weight * share * (omega * sine - rate * cosine) / (omega * omega + rate * rate)
         return total
 
 
@@ -376,16 +393,3 @@ def _sums(balance: Phases) -> tuple[Phases, float, float, float, float]:
 
 
 SUMS: Final = {1: _sums((1.0, 0.0, 0.0)), 3: _sums(_BALANCE)}  # by phases
-
-
-def _measured(volts: Phases, active_a: Phases, reactive_var: float, energy_wh: float) -> Reading:
-    """Active current is what the car controls; the meter also sees the reactive part."""
-    v1, v2, v3 = volts
-    a1, a2, a3 = active_a
-    power = (v1 * a1, v2 * a2, v3 * a3)
-    if a2 == 0.0:
-        return Reading(
-            volts, (hypot(a1, reactive_var / v1), 0.0, 0.0), power, (reactive_var, 0.0, 0.0), energy_wh
-        )
-    current = (hypot(a1, reactive_var / v1), hypot(a2, reactive_var / v2), hypot(a3, reactive_var / v3))
-    return Reading(volts, current, power, (reactive_var, reactive_var, reactive_var), energy_wh)

@@ -34,6 +34,11 @@ class Alarm(IntEnum):
 _SIDES = 16  # more than any Green'Up has connectors
 
 
+def keys_of(*alarms: Alarm) -> frozenset[int]:
+    """For `Alarms.any_of`."""
+    return frozenset(alarm * _SIDES for alarm in alarms)
+
+
 class Alarms:
     """One station's deadlines on the edge's clock; `earliest` is +inf when there is none."""
 
@@ -46,12 +51,15 @@ class Alarms:
     def set(self, alarm: Alarm, at: float, connector: int = 0) -> None:
         """(Re-)arm `alarm` for `at`."""
         key = alarm * _SIDES + connector
-        before = self._at.get(key)
-        self._at[key] = at
+        alarms = self._at
         if at <= self.earliest:
             self.earliest = at
-        elif before == self.earliest:
-            self.earliest = min(self._at.values())
+            alarms[key] = at
+            return
+        before = alarms.get(key)
+        alarms[key] = at
+        if before == self.earliest:
+            self.earliest = min(alarms.values())
 
     def drop(self, alarm: Alarm, connector: int = 0) -> None:
         """Forget `alarm`; nothing happens if it is not set."""
@@ -62,6 +70,10 @@ class Alarms:
     def at(self, alarm: Alarm, connector: int = 0) -> float | None:
         """When `alarm` is due, None if it is not set."""
         return self._at.get(alarm * _SIDES + connector)
+
+    def any_of(self, keys: frozenset[int]) -> bool:
+        """Whether one of `keys_of(...)` is set."""
+        return not keys.isdisjoint(self._at)
 
     def clear(self) -> None:
         """Forget everything: a restart."""

@@ -6,7 +6,7 @@ or a restart (BOOT-11). While it waits for its next attempt nothing behind it is
 
 from typing import TYPE_CHECKING, Final
 
-from stations.core.alarms import Alarm
+from stations.core.alarms import Alarm, keys_of
 from stations.core.dispatch import rings
 from stations.core.events import Outcome, TransactionChanged
 from stations.core.keys import TRANSACTION_MESSAGE_ATTEMPTS, TRANSACTION_MESSAGE_RETRY_INTERVAL
@@ -23,6 +23,7 @@ PACE_S: Final = (0.25, 0.75)
 
 CAPACITY: Final = 1000  # Q-6: beyond it intermediate MeterValues go first
 
+_WAITS: Final = keys_of(Alarm.RETRY, Alarm.PACE)
 _METER_VALUES: Final = Action.METER_VALUES.value
 _NOT_PROCESSED: Final = frozenset({Outcome.CALLERROR, Outcome.TIMEOUT})  # Q-3
 _INTERRUPTED: Final = frozenset({Outcome.CLOSED, Outcome.CANCELLED})  # WS-8, Q-5
@@ -48,13 +49,12 @@ def _make_room(queue: "list[Outgoing]") -> None:
 
 def head(station: "Station") -> "Outgoing | None":
     """The next message to send, None while the head waits for its next attempt (Q-4)."""
-    alarms = station.alarms
-    if not station.queue or alarms.at(Alarm.RETRY) is not None or alarms.at(Alarm.PACE) is not None:
+    if not station.queue or station.alarms.any_of(_WAITS):
         return None
     outgoing = station.queue[0]
     if outgoing.due < station.paced_at:
         outgoing.due, outgoing.late = station.paced_at, True  # our own pause, not their queue (C6)
-    if isinstance(outgoing.payload, StopTransaction) and outgoing.transaction is not None:
+    if type(outgoing.payload) is StopTransaction and outgoing.transaction is not None:
         outgoing.payload.transaction_id = _id_of(outgoing.transaction)
     return outgoing
 

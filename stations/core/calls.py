@@ -5,7 +5,7 @@ the transaction queue (`backlog.py`), which keeps its messages until they are de
 What may go out depends on the registration (BOOT-1, BOOT-6, BOOT-7).
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from msgspec import Struct
 from msgspec.structs import fields
@@ -32,7 +32,8 @@ from stations.wire.types import Action, RegistrationStatus
 if TYPE_CHECKING:
     from stations.core.station import Station
 
-_ACCEPTED: Final = RegistrationStatus.ACCEPTED
+_ACCEPTED: Final = RegistrationStatus.ACCEPTED  # by name an enum's members are slow to reach
+_CALL: Final = Alarm.CALL
 _PENDING: Final = RegistrationStatus.PENDING
 
 _TIME_OUTS: Final[dict[str, Key[int]]] = {
@@ -119,21 +120,24 @@ def _transmit(station: "Station", outgoing: Outgoing) -> None:
     message_id = str(station.message_id)  # RPC-2: 20 digits, a counter
     transaction = outgoing.transaction
     payload = outgoing.payload
-    if isinstance(payload, str):
+    if type(payload) is str:
         data = backlog.meter_values_frame(message_id, outgoing, payload)
     else:
-        data = encode_call(message_id, outgoing.action, payload)
-    if MESURAND in station.plan.product.faults:
+        data = encode_call(message_id, outgoing.action, cast("Request", payload))
+    faults = station.plan.product.faults
+    if faults and MESURAND in faults:
         data = data.replace(b'"measurand"', b'"mesurand"')
+    free = station.line_free_at
     call = OpenCall(
         message_id,
         outgoing.action,
         due,
-        max(due, station.line_free_at),
-        bytes_out=len(data),
-        connector=outgoing.connector,
-        transaction=0 if transaction is None else transaction.sequence,
-        offline=offline,
+        max(due, free),
+        0.0,
+        len(data),
+        outgoing.connector,
+        0 if transaction is None else transaction.sequence,
+        offline,
     )
     station.open_call = call
     station.outgoing = outgoing
@@ -143,7 +147,7 @@ def _transmit(station: "Station", outgoing: Outgoing) -> None:
     time_out_s = configuration[MESSAGE_TIMEOUT]
     if not time_out_s:
         time_out_s = configuration[_TIME_OUTS.get(outgoing.action, CONF_BASIC_TIME)]
-    station.alarms.set(Alarm.CALL, now + time_out_s)
+    station.alarms.set(_CALL, now + time_out_s)
     station.effects.append(Send(data, call))
 
 
@@ -193,7 +197,7 @@ def end(
     station.open_call = None
     station.outgoing = None
     station.line_free_at = now
-    station.alarms.drop(Alarm.CALL)
+    station.alarms.drop(_CALL)
     station.effects.append(CallEnded(call, outcome, now, error, bytes_in))
     ENDS[outgoing.action](station, outgoing, outcome, confirmation)
 

@@ -33,19 +33,21 @@ class Configuration:
     Only overrides are stored; defaults are one dict for every station of a product.
     """
 
-    __slots__ = ("_own", "_shared", "personality")
+    __slots__ = ("_acting", "_own", "_shared", "personality")
 
     def __init__(self, product: Product) -> None:
         self.personality = product.personality
-        self._shared = _defaults(product)
+        self._shared, self._acting = _defaults(product)
         self._own: dict[str, Any] | None = None
 
     def __getitem__(self, key: Key[T]) -> T:
         """The value the station acts by; for a «no action» key of the guide that is not the stored one."""
-        if key.acts_as is not None and self.personality is Personality.GREENUP:
-            return key.acts_as
         own = self._own
-        value: T = self._shared[key.name] if own is None else own.get(key.name, self._shared[key.name])
+        value: T
+        if own is None or key.name not in own or _is_fixed(key, self.personality):
+            value = self._acting[key.name]
+        else:
+            value = own[key.name]
         return value
 
     def stored(self, key: Key[T]) -> T:
@@ -123,11 +125,16 @@ def read_preset(personality: Personality, name: str, text: str) -> tuple[Key[Any
         raise PlanError(f"configuration key {key.name}: {error}") from None
 
 
-def _defaults(product: Product) -> dict[str, Any]:
+def _defaults(product: Product) -> tuple[dict[str, Any], dict[str, Any]]:
     presets = tuple(sorted(product.keys.items()))
     return _shared_defaults(
         product.personality, product.connectors, product.max_current_a, product.meter_type, presets
     )
+
+
+def _is_fixed(key: Key[Any], personality: Personality) -> bool:
+    """A «no action» key of the guide: it can be written, and changes nothing."""
+    return key.acts_as is not None and personality is Personality.GREENUP
 
 
 @lru_cache(maxsize=256)
@@ -137,7 +144,8 @@ def _shared_defaults(
     max_current_a: float,
     meter_type: str,
     presets: tuple[tuple[str, str], ...],
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """By name: the values stored, and those that the station acts by while it has none of its own."""
     values: dict[str, Any] = {key.name: key.default_for(personality) for key in KEYS.values()}
     values[NUMBER_OF_CONNECTORS.name] = connectors
     amperes = ceil(max_current_a)  # keys hold whole amperes; the product's own limit stays exact
@@ -152,4 +160,5 @@ def _shared_defaults(
     for name, text in presets:
         key, value = read_preset(personality, name, text)
         values[key.name] = value
-    return values
+    acting = {key.name: key.acts_as for key in KEYS.values() if _is_fixed(key, personality)}
+    return values, values | acting

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 NOMINAL_V: Final = 230.0
 IDLE: Final = Reading((NOMINAL_V,) * 3, (0.0,) * 3, (0.0,) * 3, (0.0,) * 3, 0.0)
 TRIGGERED: Final = "triggered"  # marks MeterValues that are no members of the transaction queue
+_SAMPLE: Final = Alarm.SAMPLE  # by name an enum's members are slow to reach
+_PERIODIC: Final = ReadingContext.SAMPLE_PERIODIC
+_SPEC: Final = Personality.SPEC
 _METER_VALUES: Final = Action.METER_VALUES.value
 
 
@@ -262,7 +265,7 @@ def begin(station: "Station", connector: "Connector", running: Transaction) -> N
 def _arm(station: "Station", connector: "Connector", since: float) -> None:
     interval_s = station.configuration[METER_VALUE_SAMPLE_INTERVAL]
     if interval_s > 0 and connector.transaction is not None:
-        station.alarms.set(Alarm.SAMPLE, since + interval_s, connector.number)
+        station.alarms.set(_SAMPLE, since + interval_s, connector.number)
     else:
         station.alarms.drop(Alarm.SAMPLE, connector.number)
 
@@ -281,7 +284,7 @@ def _sample(station: "Station", number: int, at: float) -> None:
     assert running is not None  # `finish` drops the alarm with the transaction
     station.due = at
     _arm(station, connector, at)
-    _take(station, connector, running, ReadingContext.SAMPLE_PERIODIC)
+    _take(station, connector, running, _PERIODIC)
 
 
 def interrupted(station: "Station", connector: "Connector", *, begins: bool) -> None:
@@ -300,7 +303,7 @@ def _take(station: "Station", connector: "Connector", running: Transaction, cont
     sampled = _template(station, METER_VALUES_SAMPLED_DATA, context)
     if sampled is not None:
         _queue(station, connector, running, sampled.fill(timestamp, sight))
-    if station.plan.product.personality is Personality.SPEC:
+    if station.plan.product.personality is _SPEC:
         kept = _template(station, STOP_TXN_SAMPLED_DATA, context)
         if kept is not None:
             _keep(station, running, kept.fill(timestamp, sight))

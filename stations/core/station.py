@@ -190,7 +190,8 @@ class Station:
         self.now = now
         self.effects = []
         self.changed = False
-        while (alarm := self.alarms.take(now)) is not None:
+        alarms = self.alarms
+        while alarms.earliest <= now and (alarm := alarms.take(now)) is not None:
             kind, connector, at = alarm
             self.due = now
             RINGS[kind](self, connector, at)
