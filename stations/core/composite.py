@@ -59,12 +59,17 @@ def _add(periods: list[ChargingSchedulePeriod], period: ChargingSchedulePeriod, 
     if periods and periods[-1].start_period == period.start_period:
         periods.pop()  # two boundaries within one second: the later one lasts
     last = periods[-1] if periods else None
-    if last is not None and (last.limit, last.number_phases) == (period.limit, period.number_phases):
+    if last is not None and _same(last, period):
         return True
     if len(periods) >= max_periods:
         return False
     periods.append(period)
     return True
+
+
+def _same(one: ChargingSchedulePeriod, other: ChargingSchedulePeriod) -> bool:
+    """Alike in effect: no numberPhases means 3 (GC-2)."""
+    return (one.limit, one.number_phases or 3) == (other.limit, other.number_phases or 3)
 
 
 def _value_at(

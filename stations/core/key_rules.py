@@ -6,6 +6,7 @@ ValueError for a value that ChangeConfiguration must answer with Rejected (CC-1)
 
 from collections.abc import Callable
 from functools import lru_cache
+from string import hexdigits
 from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
@@ -141,6 +142,8 @@ def _secret(text: str) -> str:
     """SEC-3: at least 16 bytes, at most 40 hexadecimal digits."""
     if not 16 <= len(text) <= 40:
         raise ValueError("the key needs 16 to 40 characters")
+    if len(text) < 32 and not text.strip(hexdigits):
+        raise ValueError("a hexadecimal key needs 32 to 40 digits")
     return text
 
 

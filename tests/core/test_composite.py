@@ -121,13 +121,13 @@ def test_units_convert_over_230_volt_and_the_phases(unit, supply, expected):
 
 
 def test_stated_phases_are_reported_and_used():
-    """GC-2, SC-11."""
+    """GC-2, SC-11; GC-1: no numberPhases is 3, so the third period is the second's neighbour and equal."""
     profiles = installed((DEFAULT, 0, 0, None, {0: (16, 1), 60: (16, 3), 90: 16}))
     schedule = composite_schedule(
         profiles, T0, 120, [Side(1, 32.0, T0)], SUPPLY, connector=1, unit=Unit.W, max_periods=100
     )
     found = [(p.start_period, p.limit, p.number_phases) for p in schedule.charging_schedule_period]
-    assert found == [(0, 3_680, 1), (60, 11_040, 3), (90, 11_040, None)]
+    assert found == [(0, 3_680, 1), (60, 11_040, 3)]
 
 
 def test_without_profiles_the_local_limits_answer():
