@@ -26,11 +26,20 @@ class LocustWorker:
     """A headless run with one worker; use as a context."""
 
     def __init__(
-        self, url: str, fleet: str, stations: int, rate_per_s: float, *, time_scale: float = 1.0
+        self,
+        url: str,
+        fleet: str,
+        stations: int,
+        rate_per_s: float,
+        *,
+        time_scale: float = 1.0,
+        web_port: int | None = None,
     ) -> None:
+        """`web_port`: the same run with Locust's web page on, started at once."""
         self._folder = TemporaryDirectory()
         self.runs = Path(self._folder.name)
-        command = [sys.executable, "-m", "locust", "-f", str(STEADY), "--headless", "--processes", "1"]
+        command = [sys.executable, "-m", "locust", "-f", str(STEADY), "--processes", "1"]
+        command += ["--headless"] if web_port is None else ["--autostart", "--web-port", str(web_port)]
         command += ["-u", str(stations), "-r", str(rate_per_s), "--csms-url", url, "--runs", str(self.runs)]
         command += ["--fleet", str(HERE / "fleets" / f"{fleet}.toml"), "--time-scale", str(time_scale)]
         command += ["--master-bind-host", "127.0.0.1", "--only-summary", "--stop-timeout", "20"]
