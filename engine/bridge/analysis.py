@@ -25,6 +25,15 @@ log = logging.getLogger(NOTICES)
 
 PATIENCE_S: Final = 300.0
 TABLES: Final = ("summary", "findings")
+JUNIT: Final = "junit.xml"
+SUMMARY: Final = "summary.md"
+_VERDICTS: Final = (
+    ExitCode.PASS,
+    ExitCode.THRESHOLDS,
+    ExitCode.CORRECTNESS,
+    ExitCode.UNTRUSTED,
+    ExitCode.BRAKE,
+)
 
 _one_at_a_time: Final = BoundedSemaphore()  # each may read a whole run
 
@@ -38,25 +47,41 @@ def conclude(run: RunFolder, *, to_stderr: bool) -> set[ExitCode]:
     """Print what a run came to and write its report; the exit codes of the parts.
 
     The table; the ledger against the embedded central system's, where there was one; the thresholds, if some
-    were given; the report, if its extra is installed.
+    were given, which then say when our own health is bad; the report, if its extra is installed.
     """
     path, thresholds = str(run.path), run.record.arguments.get("slo")
-    commands = [["summary", path]]
+    trusted = _printed(["summary", path], to_stderr=to_stderr)
+    codes = set() if thresholds and trusted is ExitCode.UNTRUSTED else {trusted}
+    commands = []
     if (run.path / DATABASE).exists():
         commands.append(["reconcile", path])
     if thresholds:
-        commands.append(["check", path, "--slo", thresholds])
+        commands.append(_check(run.path, thresholds))
     if find_spec("matplotlib") is not None:
         commands.append(["report", path])
-    return {_printed(command, to_stderr=to_stderr) for command in commands}
+    return codes | {_printed(command, to_stderr=to_stderr) for command in commands}
 
 
 def verdict(run: Path, thresholds: str) -> dict[str, Any]:
     """`verdict.json` of a finished run."""
-    answered = (ExitCode.PASS, ExitCode.THRESHOLDS, ExitCode.UNTRUSTED, ExitCode.CORRECTNESS)
-    said = _said(["results.analysis", "check", str(run), "--slo", thresholds, "--format", "json"], answered)
+    said = _said(["results.analysis", *_check(run, thresholds), "--format", "json"], _VERDICTS)
     found: dict[str, Any] = json.loads(said)
     return found
+
+
+def _check(run: Path, thresholds: str) -> list[str]:
+    """The thresholds of a run, with what CI systems read beside its verdict.json."""
+    (run / SUMMARY).unlink(missing_ok=True)  # the command adds to it
+    return [
+        "check",
+        str(run),
+        "--slo",
+        thresholds,
+        "--junit",
+        str(run / JUNIT),
+        "--markdown",
+        str(run / SUMMARY),
+    ]
 
 
 def table(run: Path, name: str) -> bytes:

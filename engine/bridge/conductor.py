@@ -19,7 +19,7 @@ from gevent.event import Event
 from locust.exception import StopTest
 from locust.runners import MASTER_HEARTBEAT_TIMEOUT, STATE_MISSING, STATE_RUNNING
 
-from engine.bridge import embedded, messages, options
+from engine.bridge import brake, embedded, messages, options
 from engine.bridge.director import Director
 from engine.bridge.messages import ASK, GAUGES, GO, HELLO, LEASE, NOTICES, RECEIPT, RETURN, RUN, STOP
 from engine.bridge.options import Settings
@@ -92,6 +92,8 @@ class Conductor:
             self._tell(client)
         if trial.settings.duration_s:
             trial.timer = gevent.spawn_later(trial.settings.duration_s, self._time_is_up)
+        if brake.is_wanted(trial.settings.slo):
+            trial.brake = brake.Brake(trial.folder.path, trial.settings.slo, self._brake)
         self._direct(trial)
 
     def refuse(self, mistake: PlanError) -> None:
@@ -164,14 +166,28 @@ class Conductor:
         )
         trial.directing = gevent.spawn(self._director.run)
 
+    def _brake(self, broken: list[str]) -> None:
+        """A threshold marked `abort` broke."""
+        trial = self.trial
+        if trial is None or trial.ending:
+            return
+        trial.aborted = True
+        self.codes.add(ExitCode.BRAKE)
+        for line in broken:
+            log.error("aborted by the brake: %s", line)
+        self._finish()
+
     def _time_is_up(self) -> None:
-        """End the test; in a headless run, which has nothing else to do, the program too."""
-        parsed, runner = self._environment.parsed_options, self._runner
         if self.trial is not None:
             self.trial.time_is_up = True
         log.info(
             "--duration is over" if self.trial and self.trial.settings.duration_s else "the scenario is over"
         )
+        self._finish()
+
+    def _finish(self) -> None:
+        """End the test; in a headless run, which has nothing else to do, the program too."""
+        parsed, runner = self._environment.parsed_options, self._runner
         if parsed.headless:
             runner.quit()
             return
@@ -288,6 +304,8 @@ class Conductor:
         if trial is None:
             return
         trial.end(time.monotonic())
+        if trial.brake is not None:
+            trial.brake.release()
         if trial.timer is not None and trial.timer is not gevent.getcurrent():
             trial.timer.kill(block=False)
         if trial.directing is not None and trial.directing is not gevent.getcurrent():
@@ -328,11 +346,10 @@ class Conductor:
             self._director.close()
         trial.folder.record.scenario = trial.story
         trial.folder.record.clock["offsets_us"] = trial.clock_offsets_us
-        ran_out = trial.time_is_up or self._environment.parsed_options.headless
         record = trial.folder.finish(
             trial.receipts,
             ended_us=time.time_ns() // 1_000,
-            status=run_folders.FINISHED if ran_out and not self.interrupted else run_folders.STOPPED,
+            status=self._status(trial),
             lost_workers=trial.faltered,
             station_bugs=len(trial.bugs),
         )
@@ -341,6 +358,12 @@ class Conductor:
             log.error("this run is untrusted: %s", "; ".join(record.untrusted))
         self.finished = trial.folder
         log.info("results: %s", trial.folder.path)
+
+    def _status(self, trial: Trial) -> str:
+        if trial.aborted:
+            return run_folders.ABORTED
+        ran_out = trial.time_is_up or self._environment.parsed_options.headless
+        return run_folders.FINISHED if ran_out and not self.interrupted else run_folders.STOPPED
 
     def wait_until_sealed(self) -> None:
         """Until the run folder of the last test is whole."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gevent.event import Event
 
@@ -12,6 +12,9 @@ from engine.bridge.messages import NOTICES, Closing
 from engine.bridge.options import Settings
 from results.receipt import Receipt
 from results.run import RunFolder
+
+if TYPE_CHECKING:
+    from engine.bridge.brake import Brake
 
 log = logging.getLogger(NOTICES)
 
@@ -39,6 +42,8 @@ class Trial:
         self.all_in = Event()
         self.ending = False
         self.time_is_up = False
+        self.brake: Brake | None = None
+        self.aborted = False  # the brake ended it
         self.timer: Any = None
         self.directing: Any = None  # the director's greenlet
         self.gauges: dict[str, dict[str, Any]] = {}

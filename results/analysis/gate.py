@@ -4,12 +4,15 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from results.analysis.compare import against_baseline
 from results.analysis.samples import Samples, samples_of
 from results.analysis.slo import Slo, SloFile
 from results.analysis.slo_grammar import Measure, Threshold
 from results.analysis.verdicts import Check, Status, Verdict, decide, trust_checks
 from results.exit_codes import ExitCode
+from results.run import ABORTED
 from stations.errors import PlanError
 
 if TYPE_CHECKING:
@@ -29,13 +32,16 @@ def check(
 ) -> Verdict:
     """The verdict over a run: trust first, then every threshold of the file."""
     known: dict[tuple[str, object], Samples] = {}
-    checks = trust_checks(run, slos.limits, warn_only=warn_untrusted)
+    trust = trust_checks(run, slos.limits, warn_only=warn_untrusted)
+    checks: list[Check] = []
     for slo in slos.slos:
         if slo.threshold.vs_baseline:
             checks.append(against_baseline(run, baseline or [], slo, slos.phase))
         else:
             checks.append(_evaluate(run, slo, slos.phase, known))
-    return decide(run.record.id, checks)
+    if run.record.status == ABORTED:  # the brake is why there is too little to look at
+        checks = [structs.replace(check, unknown=ExitCode.BRAKE) for check in checks]
+    return decide(run.record.id, [*trust, *checks])
 
 
 def needed_samples(slo: Slo) -> int:

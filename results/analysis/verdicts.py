@@ -37,14 +37,15 @@ class Check(Struct, frozen=True, kw_only=True):
     status: Status
     margin: str = ""  # how far from the threshold, as a share of it
     code: ExitCode = ExitCode.THRESHOLDS  # what a failure means
+    unknown: ExitCode = ExitCode.UNTRUSTED  # what it means that it could not be evaluated
     note: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
-        """PASS, the code of its failure, or UNTRUSTED when it could not be evaluated."""
+        """PASS, the code of its failure, or what it means that it could not be evaluated."""
         if self.status is Status.PASSED:
             return ExitCode.PASS
-        return self.code if self.status is Status.FAILED else ExitCode.UNTRUSTED
+        return self.code if self.status is Status.FAILED else self.unknown
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
