@@ -1,4 +1,4 @@
-"""What comes in: answers to our CALLs, and CALLs of the central system, each answered at once (RPC-*, CMD-*).
+"""What comes in: answers to our CALLs, and CALLs of the central system, each answered at once (RPC-*, CMD-3).
 
 A CALL is checked from the outside in: who may speak now (BOOT-6), its id (RPC-8), its action (RPC-7), its
 payload (RPC-9). Only then its handler acts; a refused CALL has no side effects.

@@ -1,4 +1,4 @@
-"""Who may charge: a presented tag, from the reader to the answer (AUTH-*, CACHE-*, LIST-1).
+"""Who may charge: a presented tag, from the reader to the answer (AUTH-*, CACHE-*, LIST-1, LG-6).
 
 A tag that wants to start is kept at its connector as `Presented` until a transaction starts, the tag is
 refused, or ConnectionTimeOut forgets it. A tag that wants to stop somebody else's transaction is asked

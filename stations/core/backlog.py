@@ -1,5 +1,7 @@
 """The transaction queue (§3.7): StartTransaction, MeterValues and StopTransaction in order of their events.
 
+Each was written when its event happened, so that what ran offline is delivered with its own times (TX-9).
+
 The head stays in the queue until it is delivered or given up, so that nothing is lost with a socket (WS-8)
 or a restart (BOOT-11). While it waits for its next attempt nothing behind it is sent (Q-4).
 """

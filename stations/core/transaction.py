@@ -150,7 +150,7 @@ def _look_at(station: "Station", running: Transaction) -> None:
 
 
 def refuse(station: "Station", connector: Connector, running: Transaction) -> None:
-    """TX-3: the central system does not accept a running transaction."""
+    """TX-3, TX-4: the central system does not accept a running transaction, for whatever reason."""
     running.refused = True
     _watch_cap(station, connector.number, station.now)
 
