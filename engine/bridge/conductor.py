@@ -19,7 +19,7 @@ from gevent.event import Event
 from locust.exception import StopTest
 from locust.runners import MASTER_HEARTBEAT_TIMEOUT, STATE_MISSING, STATE_RUNNING
 
-from engine.bridge import brake, embedded, messages, options
+from engine.bridge import brake, collect, embedded, messages, options
 from engine.bridge.director import Director
 from engine.bridge.messages import ASK, GAUGES, GO, HELLO, LEASE, NOTICES, RECEIPT, RETURN, RUN, STOP
 from engine.bridge.options import Settings
@@ -67,6 +67,7 @@ class Conductor:
         ):
             runner.register_message(kind, listener)
         answer_workers(runner)
+        collect.receive(runner, self._trial_of)
         gevent.spawn(self._watch)
 
     # beginning
@@ -315,7 +316,7 @@ class Conductor:
         for client in trial.awaited():
             self._runner.send_message(STOP, {"run": trial.run}, client_id=client)
         patience_s = max(self._environment.stop_timeout, STOP_GRACE_S) + CLOSING_MARGIN_S
-        if trial.awaited() and not trial.all_in.wait(patience_s):
+        if not trial.wait_for_receipts(patience_s):
             silent = sorted(trial.names[client] for client in trial.awaited())
             log.error("no receipt from worker %s", ", ".join(silent))
 

@@ -26,6 +26,8 @@ RECEIPT: Final = "greenup-receipt"  # worker: Closing
 PULSE: Final = "greenup-pulse"  # worker: Beat, once a second when a page is there to show it
 QUESTION: Final = "greenup-question"  # master: Question
 ANSWER: Final = "greenup-answer"  # worker: Reply
+PART: Final = "greenup-part"  # worker: Part; after the test has stopped, one at a time
+PART_TAKEN: Final = "greenup-part-taken"  # master: PartTaken
 CLOCK: Final = "greenup-clock"  # worker: ClockAsked; once a second
 CLOCK_TOLD: Final = "greenup-clock-told"  # master: ClockTold
 
@@ -85,6 +87,23 @@ class Beat(msgspec.Struct, frozen=True):
 
     run: str
     actions: dict[str, list[Any]]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A piece of a file that goes to the master (`engine.bridge.collect`)."""
+
+    run: str
+    file: str  # relative to the run folder
+    offset: int
+    data: bytes
+    sha256: str  # of the whole file, with its last piece; else empty
+
+
+class PartTaken(msgspec.Struct, frozen=True):
+    """It is on the master's disk; or why not."""
+
+    run: str
+    mistake: str = ""
 
 
 class ClockAsked(msgspec.Struct, frozen=True):

@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True):
     slo: str = ""  # thresholds file
     hardship: list[Hardship] = []  # the fleet's, then the scenario's or what was given instead
 
+    collect: bool = False  # workers that share no path with the master send their files at the end
     def public(self) -> dict[str, Any]:
         """For `run.json`: everything but the secret (C11)."""
         shown: dict[str, Any] = msgspec.to_builtins(self)
@@ -120,6 +121,14 @@ def add_arguments(parser: Any) -> None:
             type=type(ask.default),
             default=ask.default,
             env_var=env_var,
+    parser.add_argument(
+        "--collect",
+        action="store_true",
+        env_var="GREENUP_COLLECT",
+        include_in_web_ui=False,
+        help="workers that share no path with the master send their files when the test has stopped "
+        "[GREENUP_COLLECT]",
+    )
             help=f"{ask.help} ({ask.default:g}) [{env_var}]",
             metavar="<N>",
         )
@@ -153,6 +162,7 @@ def course(options: Any, settings: Settings) -> Course:
     """What will happen: the fleet's own hardship, and the scenario's choice with its user's numbers."""
     choice, said = scenario.chosen(), options.hardship.strip()
     own = fleets.load(settings.fleet).file.hardship
+        collect=options.collect,
     if said:
         choice = msgspec.structs.replace(choice, hardship=[])
         own = [*own, *_own_plan(said)]

@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Callable
 from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 import msgspec
 
-from engine.bridge import pulse, statistics
+from engine.bridge import collect, pulse, statistics
 from engine.bridge.crossing import Crossing, native_sleep, native_thread
 from engine.bridge.messages import Closing, Order
 from engine.bridge.options import AS_THE_FLEET_SAYS, Settings
@@ -58,8 +57,10 @@ class Stations:
         self._beats: list[dict[str, Any]] = []
         self.on_answer: Callable[[Answer], None] | None = None
         self._deployment = deployment(order)
+        folder, shared = collect.folder_of(order)
+        self.apart = None if shared else folder  # where this worker's files are when its master sees none
         self._recorder = Recorder(
-            Path(order.folder),
+            folder,
             worker,
             start_new_thread=native_thread,
             sleep=native_sleep,

@@ -40,6 +40,7 @@ class Trial:
         self.go_s: float | None = None  # monotonic: when the whole fleet had been started
         self.story: dict[str, Any] = {}  # what the scenario found out, for run.json
         self.all_in = Event()
+        self._heard_s = 0.0
         self.ending = False
         self.time_is_up = False
         self.brake: Brake | None = None
@@ -73,6 +74,19 @@ class Trial:
     def find(self, client: str) -> None:
         """It is heard again."""
         self.lost.pop(client, None)
+
+    def hear(self) -> None:
+        """A worker sends a piece of its files: it is on its way to its receipt."""
+        self._heard_s = time.monotonic()
+
+    def wait_for_receipts(self, patience_s: float) -> bool:
+        """False: for so long nothing more came, and not everybody has reported."""
+        wait_s = patience_s
+        while wait_s > 0:
+            if not self.awaited() or self.all_in.wait(wait_s):
+                return True
+            wait_s = self._heard_s + patience_s - time.monotonic()
+        return False
 
     def report(self, client: str, gauges: dict[str, Any]) -> None:
         """A worker's numbers of this second."""

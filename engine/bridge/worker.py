@@ -15,6 +15,7 @@ import psutil
 from gevent.event import Event
 
 from engine.bridge import messages
+from engine.bridge.collect import Courier
 from engine.bridge.desk import Desk
 from engine.bridge.identities import ranges_of
 from engine.bridge.messages import (
@@ -54,6 +55,7 @@ class Worker:
         self._return: list[int] = []
         self._flushing = False
         self._timepiece = Timepiece()
+        self._courier = Courier(runner)
         self._left = Event()
         self._closed = Event()
         process = psutil.Process()
@@ -227,6 +229,7 @@ class Worker:
         self._beat(stations)
         if hasattr(self._runner, "_send_stats"):
             self._runner._send_stats()  # noqa: SLF001 — else the last calls wait 3 s for the next report
+        self._courier.deliver(closing, stations.apart)
         self._send(RECEIPT, closing)
         for user in [*self._waiting, *self._running.values(), *self._leaving.values()]:
             if user is not None:

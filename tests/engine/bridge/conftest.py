@@ -103,8 +103,8 @@ def locust(tmp_path):
     """Start Locust programs; whatever is left of them is killed."""
     started = []
 
-    def start(*arguments, **environ):
-        started.append(Program(tmp_path, arguments, **environ))
+    def start(*arguments, folder=tmp_path, **environ):
+        started.append(Program(folder, arguments, **environ))
         return started[-1]
 
     yield start
