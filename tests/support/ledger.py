@@ -49,6 +49,7 @@ class LedgerCentral:
         self.answers: dict[str, list] = {}
         self.orphans: list[tuple[int, str, dict[str, Any]]] = []
         self._strict_orders = strict_orders
+        self._numbers: dict[tuple[int, str], int] = {}  # transactionId by station and StartTransaction
         self._commands = 0
 
     # ---- the network's side
@@ -136,11 +137,10 @@ class LedgerCentral:
 
     def _start(self, index, payload):
         """A retry of a start whose answer got lost is the same transaction."""
-        for entry in self.entries.values():
-            if entry.index == index and entry.start == payload:
-                return {"transactionId": entry.transaction_id, "idTagInfo": self._tag(payload["idTag"])}
-        number = len(self.entries) + 1
-        self.entries[index, number] = Entry(index, number, payload)
+        start = (index, json.dumps(payload, sort_keys=True))
+        number = self._numbers.setdefault(start, len(self._numbers) + 1)
+        if (index, number) not in self.entries:
+            self.entries[index, number] = Entry(index, number, payload)
         return {"transactionId": number, "idTagInfo": self._tag(payload["idTag"])}
 
     def _stop(self, index, payload):
