@@ -25,11 +25,11 @@ $(VENV)/.venv-ready:
 	@touch $@
 
 $(VENV)/.run-ready: $(VENV)/.venv-ready pyproject.toml constraints.txt
-	@$(PIP) install -q -c constraints.txt -e ".[report]"
+	@$(PIP) install -q -c constraints.txt -e ".[report,transfer]"
 	@touch $@
 
 $(VENV)/.dev-ready: $(VENV)/.run-ready
-	@$(PIP) install -q -c constraints.txt -e ".[report,sql,notebook]" --group dev
+	@$(PIP) install -q -c constraints.txt -e ".[report,sql,notebook,transfer]" --group dev
 	@touch $@
 
 test: setup-dev  ## set-up, then every check and every test

@@ -1,22 +1,33 @@
 """Real file transfers of one station driven by hand: firmware comes, diagnostics go (GD-1, UF-1).
 
-Bounded in size and time, and run in a thread of their own, so that answers to the central system never wait.
-SFTP needs a client library that this project does not carry: such a location fails with that reason.
+Bounded in size and in time, and run in a thread of their own: answers to the central system never wait.
+A location is a URL, with `user:password@` if the server wants to know; uploads name a folder. SFTP is spoken
+by asyncssh, the extra `transfer`; host keys are taken as they come: nothing in OCPP 1.6 announces them.
 """
 
+import asyncio
 import ftplib
 import io
 import ssl
-import urllib.request
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
 from contextlib import closing
+from http.client import HTTPException
 from pathlib import PurePosixPath
-from typing import Final, NamedTuple
+from time import monotonic
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from urllib.error import HTTPError
 from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 from stations.core.events import TransferWanted
+from stations.core.firmware import INVALID_IMAGE
 
-TIMEOUT_S: Final = 60.0  # for each step of the dialogue
+if TYPE_CHECKING:
+    from asyncssh import SFTPClient
+
+STEP_S: Final = 20.0  # for each step of the dialogue
+LONGEST_S: Final = 600.0  # for the whole of it
 MOST_BYTES: Final = 256 << 20
 _CHUNK: Final = 1 << 16
 
@@ -28,75 +39,188 @@ class Moved(NamedTuple):
     detail: str
 
 
+class Intake:
+    """Bytes of an image as they arrive: counted, bounded, judged by how they begin."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._head = b""
+        self._until = monotonic() + LONGEST_S
+
+    def take(self, piece: bytes) -> None:
+        """ValueError when it is too much, or takes too long."""
+        if self.total < _CHUNK:
+            self._head += piece
+        self.total += len(piece)
+        if self.total > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES} bytes")
+        if monotonic() > self._until:
+            raise ValueError(f"more than {LONGEST_S:.0f} s")
+
+    @property
+    def invalid(self) -> bool:
+        """Nothing at all, or a page of text where an image should be (TC_044_3)."""
+        return not self._head.strip() or self._head.lstrip()[:1] == b"<"
+
+
 def move(wanted: TransferWanted) -> Moved:
     """Do it; every failure is an answer, none an exception. Blocks."""
     location = urlsplit(wanted.location)
-    download, upload = _CLIENTS.get(location.scheme.lower(), (None, None))
+    client = _CLIENTS.get(location.scheme.lower())
     try:
-        if download is None or upload is None:
+        if client is None:
             return Moved(ok=False, detail=f"no client for {location.scheme or 'a location without a scheme'}")
         if wanted.kind == "firmware":
-            return Moved(ok=True, detail=f"{download(location)} bytes")
-        upload(location, wanted.file_name, wanted.data)
+            return _fetch(client, location)
+        client.put(location, wanted.file_name, wanted.data)
         return Moved(ok=True, detail=f"{len(wanted.data)} bytes")
-    except (OSError, EOFError, ValueError, ftplib.Error) as failure:
+    except (OSError, EOFError, ValueError, ImportError, HTTPException, ftplib.Error) as failure:
         return Moved(ok=False, detail=str(failure) or type(failure).__name__)
 
 
-def _http_get(location: SplitResult) -> int:
-    with urllib.request.urlopen(location.geturl(), timeout=TIMEOUT_S) as answer:  # noqa: S310 — scheme is known
-        total = 0
+def _fetch(client: "_Client", location: SplitResult) -> Moved:
+    image = Intake()
+    client.get(location, image)
+    if image.invalid:
+        return Moved(ok=False, detail=INVALID_IMAGE)
+    return Moved(ok=True, detail=f"{image.total} bytes")
+
+
+def _user(location: SplitResult) -> tuple[str, str]:
+    return unquote(location.username or ""), unquote(location.password or "")
+
+
+def _target(location: SplitResult, name: str) -> str:
+    return str(PurePosixPath(unquote(location.path) or "/") / name)
+
+
+# ---- HTTP, HTTPS ----------------------------------------------------------------------------------------
+
+
+def _open_http(location: SplitResult, path: str, method: str, data: bytes | None = None) -> io.BufferedIOBase:
+    host = location.netloc.rpartition("@")[2]
+    request = Request(location._replace(netloc=host, path=path).geturl(), data=data, method=method)  # noqa: S310 — scheme is known
+    if data is not None:
+        request.add_header("Content-Type", "application/octet-stream")
+    if location.username is not None:
+        request.add_header("Authorization", "Basic " + b64encode(":".join(_user(location)).encode()).decode())
+    # The station's own network, not this machine's proxies.
+    opener = build_opener(ProxyHandler({}), HTTPSHandler(context=ssl.create_default_context()))
+    answer: io.BufferedIOBase = opener.open(request, timeout=STEP_S)
+    return answer
+
+
+def _http_get(location: SplitResult, image: Intake) -> None:
+    with _open_http(location, location.path, "GET") as answer:
         while piece := answer.read(_CHUNK):
-            total += len(piece)
-            _check_size(total)
-        return total
+            image.take(piece)
 
 
 def _http_put(location: SplitResult, name: str, data: bytes) -> None:
-    url = location._replace(path=str(PurePosixPath(location.path or "/") / quote(name))).geturl()
-    request = urllib.request.Request(url, data=data, method="PUT")  # noqa: S310 — scheme is known
-    request.add_header("Content-Type", "application/octet-stream")
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310 — scheme is known
-        pass
+    path = str(PurePosixPath(location.path or "/") / quote(name))
+    try:
+        _open_http(location, path, "PUT", data).close()
+    except HTTPError as refusal:
+        if refusal.code not in {405, 501}:
+            raise
+        _open_http(location, path, "POST", data).close()  # a server of forms
+
+
+# ---- FTP, FTPS ------------------------------------------------------------------------------------------
+
+
+def _greet(client: ftplib.FTP, location: SplitResult) -> None:
+    client.connect(location.hostname or "", location.port or 21, timeout=STEP_S)
+    user, password = _user(location)
+    client.login(user or "anonymous", password)
+    if isinstance(client, ftplib.FTP_TLS):
+        client.prot_p()
 
 
 def _ftp(location: SplitResult) -> ftplib.FTP:
     secure = location.scheme.lower() == "ftps"
-    client = ftplib.FTP_TLS(context=ssl.create_default_context()) if secure else ftplib.FTP()  # noqa: S321 — OCPP asks for it
-    client.connect(location.hostname or "", location.port or 21, timeout=TIMEOUT_S)
-    client.login(unquote(location.username or "anonymous"), unquote(location.password or ""))
-    if isinstance(client, ftplib.FTP_TLS):
-        client.prot_p()
-    return client
+    return ftplib.FTP_TLS(context=ssl.create_default_context()) if secure else ftplib.FTP()  # noqa: S321 — OCPP asks for it
 
 
-def _ftp_get(location: SplitResult) -> int:
-    total = 0
-
-    def count(piece: bytes) -> None:
-        nonlocal total
-        total += len(piece)
-        _check_size(total)
-
+def _ftp_get(location: SplitResult, image: Intake) -> None:
     with closing(_ftp(location)) as client:
-        client.retrbinary(f"RETR {unquote(location.path)}", count, _CHUNK)
-    return total
+        _greet(client, location)
+        client.retrbinary(f"RETR {unquote(location.path)}", image.take, _CHUNK)
 
 
 def _ftp_put(location: SplitResult, name: str, data: bytes) -> None:
     with closing(_ftp(location)) as client:
-        client.storbinary(f"STOR {PurePosixPath(unquote(location.path or '/')) / name}", io.BytesIO(data))
+        _greet(client, location)
+        client.storbinary(f"STOR {_target(location, name)}", io.BytesIO(data))
 
 
-def _check_size(total: int) -> None:
-    if total > MOST_BYTES:
-        raise ValueError(f"more than {MOST_BYTES} bytes")
+# ---- SFTP -----------------------------------------------------------------------------------------------
 
 
-_Clients = tuple[Callable[[SplitResult], int], Callable[[SplitResult, str, bytes], None]]
-_CLIENTS: Final[dict[str, _Clients]] = {
-    "http": (_http_get, _http_put),
-    "https": (_http_get, _http_put),
-    "ftp": (_ftp_get, _ftp_put),
-    "ftps": (_ftp_get, _ftp_put),
+def _sftp(location: SplitResult, work: "Callable[[SFTPClient], Awaitable[None]]") -> None:
+    """Run `work` on a connection of its own."""
+    try:
+        import asyncssh  # noqa: PLC0415 — an extra, and slow to import
+    except ImportError:
+        raise ImportError("SFTP needs the extra `transfer`: pip install greenup-swarm[transfer]") from None
+
+    user, password = _user(location)
+
+    async def talk() -> None:
+        async with asyncio.timeout(LONGEST_S):
+            async with (
+                asyncssh.connect(
+                    location.hostname or "",
+                    location.port or 22,
+                    username=user or "anonymous",
+                    password=password,
+                    known_hosts=None,
+                    config=None,
+                    client_keys=None,
+                    agent_path=None,
+                    connect_timeout=STEP_S,
+                    login_timeout=STEP_S,
+                ) as connection,
+                connection.start_sftp_client() as sftp,
+            ):
+                await work(sftp)
+
+    try:
+        asyncio.run(talk())
+    except asyncssh.Error as failure:
+        raise OSError(failure.reason) from None
+
+
+def _sftp_get(location: SplitResult, image: Intake) -> None:
+    async def fetch(sftp: "SFTPClient") -> None:
+        async with sftp.open(unquote(location.path), "rb") as file:
+            while piece := await file.read(_CHUNK):
+                image.take(cast("bytes", piece))  # the file is open in binary mode, whatever its stub says
+
+    _sftp(location, fetch)
+
+
+def _sftp_put(location: SplitResult, name: str, data: bytes) -> None:
+    async def store(sftp: "SFTPClient") -> None:
+        async with sftp.open(_target(location, name), "wb") as file:
+            await file.write(data)
+
+    _sftp(location, store)
+
+
+class _Client(NamedTuple):
+    """How a protocol fetches and stores; both raise what `move` reports."""
+
+    get: Callable[[SplitResult, Intake], None]
+    put: Callable[[SplitResult, str, bytes], None]
+
+
+_HTTP: Final = _Client(_http_get, _http_put)
+_FTP: Final = _Client(_ftp_get, _ftp_put)
+_CLIENTS: Final = {
+    "http": _HTTP,
+    "https": _HTTP,
+    "ftp": _FTP,
+    "ftps": _FTP,
+    "sftp": _Client(_sftp_get, _sftp_put),
 }

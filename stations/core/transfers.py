@@ -30,6 +30,9 @@ class Transfers(Struct, frozen=True):
     upload: Odds = Odds(15.0)
 
 
+# Somebody watches a station that fetches real images: what is installed is nothing, so it does not take long.
+REAL_INSTALL: Final = Odds(2.0, spread=0.0)
+
 # A location that the station cannot reach at all: every attempt fails at once.
 UNREACHABLE: Final = Transfers(Odds(0.0, failures=1.0), Odds(0.0), Odds(0.0, failures=1.0))
 
