@@ -3,8 +3,8 @@
     python benchmarks/days.py [--stations 1000] [--seed 1]
 
 Cut links, half-open links, slow links, restarts of the central system and power cuts, for twelve hours, each
-of another part of the fleet. An inspector reads every frame (tests/support/inspector.py); at the end the central
-system's books must have each transaction of each station once, with the energy that the cars took.
+of another part of the fleet. An inspector reads every frame (tests/support/inspector.py); at the end the
+central system's books must have each transaction once, with the energy that the cars took.
 """
 
 import argparse
