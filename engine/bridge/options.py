@@ -41,9 +41,9 @@ class Settings(msgspec.Struct, frozen=True):
     client_cert: str = ""
     client_key: str = ""
     slo: str = ""  # thresholds file
+    collect: bool = False  # workers that share no path with the master send their files at the end
     hardship: list[Hardship] = []  # the fleet's, then the scenario's or what was given instead
 
-    collect: bool = False  # workers that share no path with the master send their files at the end
     def public(self) -> dict[str, Any]:
         """For `run.json`: everything but the secret (C11)."""
         shown: dict[str, Any] = msgspec.to_builtins(self)
@@ -113,14 +113,6 @@ def add_arguments(parser: Any) -> None:
         include_in_web_ui=False,
         help="one live line instead of Locust's tables while a headless run goes on [GREENUP_PROGRESS]",
     )
-    choice = scenario.chosen()
-    for ask in choice.asks:
-        env_var = "GREENUP_" + ask.name.upper()
-        parser.add_argument(
-            ask.flag,
-            type=type(ask.default),
-            default=ask.default,
-            env_var=env_var,
     parser.add_argument(
         "--collect",
         action="store_true",
@@ -129,6 +121,14 @@ def add_arguments(parser: Any) -> None:
         help="workers that share no path with the master send their files when the test has stopped "
         "[GREENUP_COLLECT]",
     )
+    choice = scenario.chosen()
+    for ask in choice.asks:
+        env_var = "GREENUP_" + ask.name.upper()
+        parser.add_argument(
+            ask.flag,
+            type=type(ask.default),
+            default=ask.default,
+            env_var=env_var,
             help=f"{ask.help} ({ask.default:g}) [{env_var}]",
             metavar="<N>",
         )
@@ -153,6 +153,7 @@ def read(options: Any) -> Settings:
         client_cert=options.client_cert,
         client_key=options.client_key,
         slo=options.slo,
+        collect=options.collect,
     )
     _check(settings)
     return msgspec.structs.replace(settings, hardship=course(options, settings).hardship)
@@ -162,7 +163,6 @@ def course(options: Any, settings: Settings) -> Course:
     """What will happen: the fleet's own hardship, and the scenario's choice with its user's numbers."""
     choice, said = scenario.chosen(), options.hardship.strip()
     own = fleets.load(settings.fleet).file.hardship
-        collect=options.collect,
     if said:
         choice = msgspec.structs.replace(choice, hardship=[])
         own = [*own, *_own_plan(said)]
