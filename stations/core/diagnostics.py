@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
 from stations.core.streams import Stream
-from stations.core.transfers import Transfers, draw
+from stations.core.transfers import Transfers, draw, pause_s
 from stations.wire.messages import GetDiagnostics
 from stations.wire.types import DiagnosticsStatus, format_datetime, parse_datetime
 
@@ -131,7 +131,7 @@ class DiagnosticsUpload:
     def _uploaded(self, now: float, *, ok: bool) -> Steps:
         if not ok and self._retries_left:
             self._retries_left -= 1
-            self.stage, self.due = Stage.WAITING, now + max(0, self.request.retry_interval or 0)
+            self.stage, self.due = Stage.WAITING, now + pause_s(self.request.retry_interval)
             return []
         self.stage, self.due, self._told = Stage.OVER, None, False
         if self._next is not None:

@@ -37,6 +37,15 @@ REAL_INSTALL: Final = Odds(2.0, spread=0.0)
 UNREACHABLE: Final = Transfers(Odds(0.0, failures=1.0), Odds(0.0), Odds(0.0, failures=1.0))
 
 
+SHORTEST_PAUSE_S: Final = 1.0
+"""Between attempts, whatever was asked for: a million retries without a pause must not stop the station."""
+
+
+def pause_s(retry_interval: int | None) -> float:
+    """From one attempt to the next (UF-1, GD-2)."""
+    return max(SHORTEST_PAUSE_S, retry_interval or 0)
+
+
 class Draw(NamedTuple):
     """One attempt: when it will be over, and how."""
 
