@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FOREVER: Final = float("inf")
 UNREACHABLE_S: Final = 1.0  # a network that is not there says so
 GIVE_UP_S: Final = 30.0  # patience with an attempt, or a goodbye, that nobody answers
+LONG_S: Final = 3.0  # stations wait 10 s for most answers (RPC-4), and a line is used twice
 HANDSHAKE_TRIPS: Final = 4  # one way each: TCP and the upgrade, there and back
 
 _MARK: Final = "annoying-"
@@ -136,6 +137,7 @@ class Rough:
         if self._wire is not None and when <= now and not self._out and not weather.stuck:
             self._wire.send(data)
         else:
+            self._excuse(when - now)
             self._out.append((when, self._write, (data,)))
 
     def _write(self, data: bytes) -> None:
@@ -256,8 +258,15 @@ class Rough:
         if when <= now and not self._in and not weather.deaf:
             step(*arguments)
         else:
+            self._excuse(when - now)
             self._in.append((when, step, arguments))
             self._unit.rearm()
+
+    def _excuse(self, delay_s: float) -> None:
+        """A line that alone uses up a station's patience is not the central system's slowness."""
+        if delay_s >= LONG_S:
+            arrives = self._clock.now() + delay_s * self._clock.scale
+            self._unit.excused_until = max(self._unit.excused_until, arrives)
 
     def _end(self, tell: Callable[..., None], *arguments: object) -> None:
         self.drop()

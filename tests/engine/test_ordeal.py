@@ -187,6 +187,19 @@ def test_slowness_ends_and_is_nobodys_excuse():
     assert book.kinds() == ["opened", "hardship", "calm"]
 
 
+def test_a_line_that_uses_up_all_patience_is_not_the_central_systems_slowness():
+    """RPC-4, RPC-5."""
+    found = []
+    world, _, book = a_world(Hardship(Verb.SLOW, at_s=10, lasting_s=200, latency_ms=6000))
+    book.finding = lambda *fact: found.append(fact[1].rule)
+    world.run(600)
+    assert book.outcomes()[Outcome.CANCELLED] > 2
+    assert set(book.outcomes()) == {Outcome.OK, Outcome.CANCELLED}
+    assert found == []
+    assert {"lost", "closed"}.isdisjoint(book.kinds())
+    assert world.stations[0].online
+
+
 def test_power_goes_and_comes_back_and_the_station_boots():
     """BOOT-1."""
     world, central, book = a_world(Hardship(Verb.POWER_OFF, at_s=60, lasting_s=90))
