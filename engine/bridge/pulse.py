@@ -64,10 +64,16 @@ class Pulse:
         if not count:
             return [None for _ in quantiles]
         ranks = [rank_of(quantile, count) for quantile in quantiles]
-        return [round(middle, 3) for middle in _middle_ms(np.searchsorted(cumulative, ranks)).tolist()]
+        return [round(middle, 3) for middle in middle_ms(np.searchsorted(cumulative, ranks)).tolist()]
 
 
-def _middle_ms(bins: Counts) -> npt.NDArray[np.float64]:
-    low, high = lower_bound_us(bins << _SHIFT), lower_bound_us((bins + 1) << _SHIFT)
-    middle: npt.NDArray[np.float64] = (low + high) / 2_000.0
+def upper_bound_us(bins: Counts) -> Counts:
+    """Where coarse bins end, which is where the next ones begin."""
+    bound: Counts = lower_bound_us((bins + 1) << _SHIFT)
+    return bound
+
+
+def middle_ms(bins: Counts) -> npt.NDArray[np.float64]:
+    """What a coarse bin stands for."""
+    middle: npt.NDArray[np.float64] = (lower_bound_us(bins << _SHIFT) + upper_bound_us(bins)) / 2_000.0
     return middle

@@ -2,12 +2,13 @@
 
 /fleet/          what happens, live
 /fleet/station   one station, as on the product's own web page
+/metrics         the fleet in numbers, for Prometheus
 """
 
 from typing import Any
 
 from engine.bridge.conductor import Conductor
-from engine.bridge.web import guard, pages, tab
+from engine.bridge.web import guard, metrics, pages, tab
 from engine.bridge.web.enquiries import Enquiries
 from engine.bridge.web.live import Live
 
@@ -18,4 +19,5 @@ def install(web_ui: Any, conductor: Conductor) -> None:
     runner = web_ui.environment.runner
     live = Live(conductor, runner)
     pages.install(web_ui, conductor, live, Enquiries(conductor, runner))
+    metrics.install(web_ui, live)
     tab.install(web_ui, live)

@@ -22,6 +22,8 @@ DEFAULT_USER: Final = "greenup"
 SHORTEST: Final = 8
 PAUSE_S: Final = 1.0  # after a wrong password, for everybody who tries
 
+_one_at_a_time: Final = Semaphore()
+
 
 class _Person(UserMixin):
     def __init__(self, name: str) -> None:
@@ -36,8 +38,7 @@ def check() -> None:
 
 def install(web_ui: Any, blueprint: Any) -> None:
     """Answer the form that Locust shows at /login."""
-    name, password = os.environ.get(USER, DEFAULT_USER), os.environ.get(PASSWORD, "")
-    one_at_a_time = Semaphore()
+    name = os.environ.get(USER, DEFAULT_USER)
 
     @web_ui.login_manager.user_loader
     def person(user_id: str) -> _Person | None:
@@ -45,17 +46,27 @@ def install(web_ui: Any, blueprint: Any) -> None:
 
     @blueprint.post("/login")
     def enter() -> Any:
-        given = request.form.get("username", ""), request.form.get("password", "")
-        if _same(given, (name, password)) and len(password) >= SHORTEST:
+        if is_right(request.form.get("username", ""), request.form.get("password", "")):
             session.clear()
             login_user(_Person(name))
             return redirect(url_for("locust.index"))
-        with one_at_a_time:
-            gevent.sleep(PAUSE_S)
+        pause()
         session["auth_error"] = "wrong user name or password"
         return redirect(url_for("locust.login"))
 
     web_ui.auth_args["username_password_callback"] = f"{blueprint.url_prefix}/login"
+
+
+def is_right(user: str, password: str) -> bool:
+    """Whether this is the login; never, where the password is too short to be one."""
+    wanted = os.environ.get(USER, DEFAULT_USER), os.environ.get(PASSWORD, "")
+    return _same((user, password), wanted) and len(wanted[1]) >= SHORTEST
+
+
+def pause() -> None:
+    """After a wrong password; whoever tries next waits until it is over."""
+    with _one_at_a_time:
+        gevent.sleep(PAUSE_S)
 
 
 def _same(given: tuple[str, str], wanted: tuple[str, str]) -> bool:
