@@ -30,6 +30,7 @@ WHOLE_POINTS: Final = 600
 TABLE_WINDOW_S: Final = 10
 CHART_WINDOW_S: Final = 5
 RATE_WINDOW_S: Final = 3  # workers report in their own rhythm: one second may hold two of their reports
+_MOMENTARY: Final = ("stations", "waiting", "sessions", "power_w", "backlog")
 OUT: Final = "OCPP "  # asked by stations; only those have response times
 
 
@@ -120,6 +121,13 @@ class Picture:
         self.number += 1
         self.recent.append((self.number, point))
         self.whole.add(point)
+
+    def end(self, now_s: float) -> None:
+        """Everybody has left: workers do not report that."""
+        self.ended_s = now_s
+        self.sums |= dict.fromkeys(_MOMENTARY, 0.0)
+        for gauges in self.trial.gauges.values():
+            gauges |= {"links": {}, "connectors": {}, "registrations": {}}
 
     def _point(self, t_s: float) -> Point:
         sums, workers = self.sums, list(self.trial.gauges.values())
@@ -228,7 +236,7 @@ class Live:
                 continue
             picture.sample(time.monotonic())
             if self._conductor.trial is None:
-                picture.ended_s = time.monotonic()
+                picture.end(time.monotonic())
                 if picture.trial.settings.slo:
                     gevent.spawn(self._check, picture)
 

@@ -41,9 +41,12 @@ def snapshot(picture: Picture | None, after: int, language: str) -> dict[str, An
 def _gate(picture: Picture) -> dict[str, Any]:
     """Thresholds: the file, and what became of each once the run has ended."""
     found = picture.gate or {}
+    checks = found.get("checks", [])  # the generator's own are the verdict at the top
     shown = ("name", "subject", "wanted", "value", "status", "margin", "note")
-    checks = [{name: check.get(name, "") for name in shown} for check in found.get("checks", [])]
-    return {"file": picture.trial.settings.slo, "mistake": picture.gate_mistake, "checks": checks}
+    rows = [
+        {name: check.get(name, "") for name in shown} for check in checks if check["suite"] != "generator"
+    ]
+    return {"file": picture.trial.settings.slo, "mistake": picture.gate_mistake, "checks": rows}
 
 
 def whole(picture: Picture | None) -> list[dict[str, Any]]:

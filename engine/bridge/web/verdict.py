@@ -58,7 +58,7 @@ class Watchman:
         if report is seconds.last:
             return  # nothing new: the worker has not reported since
         seconds.last, seconds.heard_s = report, self._now_s
-        broken = [name for name in _PER_SECOND if report.get(name, 0.0) > getattr(self._limits, name)]
+        broken = [name for name in _PER_SECOND if (report.get(name) or 0.0) > getattr(self._limits, name)]
         if not counted:
             return
         seconds.seen += 1

@@ -15,7 +15,8 @@ from engine.bridge.messages import Beat  # noqa: E402
 from engine.bridge.pulse import LIVE_BINS, Pulse, by_action  # noqa: E402
 from engine.bridge.web.live import WHOLE_POINTS, History, Live, Picture, Point  # noqa: E402
 from engine.bridge.web.show import snapshot, whole  # noqa: E402
-from engine.bridge.web.verdict import TRUSTED, UNTRUSTED, WAITING, Watchman  # noqa: E402
+from engine.bridge.web.verdict import _PER_SECOND, TRUSTED, UNTRUSTED, WAITING, Watchman  # noqa: E402
+from engine.bridge.web.words import WORDS  # noqa: E402
 from results.columns import CallBatch  # noqa: E402
 from results.histogram import exact_quantile  # noqa: E402
 from results.schema import CALL_DTYPE  # noqa: E402
@@ -141,6 +142,23 @@ def test_workers_add_up_to_points_tables_and_sentences():
     assert len(whole(picture)) == 3
 
 
+def test_thresholds_are_shown_with_what_became_of_them():
+    trial = Trial()
+    trial.settings = SimpleNamespace(slo="slo.toml")
+    picture = Picture(trial)
+    assert snapshot(picture, 0, "en")["gate"] == {"file": "slo.toml", "mistake": "", "checks": []}
+    check = {"suite": "slo", "name": "boots", "wanted": "…", "value": "6", "status": "passed"}
+    picture.gate = {"checks": [check, {**check, "suite": "generator", "name": "trust"}]}
+    (shown,) = snapshot(picture, 0, "en")["gate"]["checks"]
+    assert (shown["name"], shown["status"], shown["margin"]) == ("boots", "passed", "")
+
+
+def test_every_limit_has_words():
+    for language in ("en", "fr"):
+        for name in _PER_SECOND:
+            assert "{}" in WORDS[language][name]
+
+
 def test_an_empty_page_is_idle():
     assert snapshot(None, 0, "en") == {"state": "idle", "number": 0, "points": []}
     assert whole(None) == []
@@ -209,6 +227,7 @@ def test_the_picture_follows_the_test_and_outlives_it(monkeypatch):
     runner.listeners["greenup-pulse"](beat)
     assert live.picture is None
     conductor.trial = trial
+    trial.report()
     runner.listeners["greenup-pulse"](beat)
     stale = SimpleNamespace(data={"run": "another", "actions": told})
     runner.listeners["greenup-pulse"](stale)
@@ -218,6 +237,7 @@ def test_the_picture_follows_the_test_and_outlives_it(monkeypatch):
     while live.picture.ended_s is None:
         assert time.monotonic() < give_up
         time.sleep(0.05)  # gevent's: Locust has patched it
-    assert snapshot(live.picture, 0, "en")["state"] == "ended"
+    told = snapshot(live.picture, 0, "en")
+    assert (told["state"], told["links"], told["sums"]["stations"]) == ("ended", {}, 0)
     assert WHOLE_POINTS > 0
     assert pulse.LIVE_BINS < 500

@@ -43,7 +43,9 @@ function tiles(told) {
   tile("stations", number(sums.stations), `${number(links.open || 0)} ${words.open}${waiting}`);
   tile("charging", number(sums.sessions));
   tile("power", sums.power_w < 1e7 ? `${number(sums.power_w / 1e3)} kW` : `${number(sums.power_w / 1e6, 1)} MW`);
-  tile("messages", `${short(now.calls_per_s)}/s`, `${words.failed} ${short(now.failed_per_s)}/s`);
+  const all = (what) => number(told.actions.reduce((sum, one) => sum + one[what], 0));
+  if (told.state === "ended") tile("messages", all("count"), `${words.failed} ${all("failed")}`);
+  else tile("messages", `${short(now.calls_per_s)}/s`, `${words.failed} ${short(now.failed_per_s)}/s`);
   tile("response", `${ms(now.all_ms[1])} ms`, `p50 ${ms(now.all_ms[0])}, p99 ${ms(now.all_ms[2])}`);
   tile("reconnects", `${short(now.reconnects_per_s)}/s`, `Σ ${number(sums.reconnects)}`);
   tile("backlog", number(sums.backlog));
@@ -66,7 +68,7 @@ const tone = (action) => {
 function messages(points, actions) {
   const shown = actions.slice(0, STACKED).map((row) => row.action);
   const of = (point, action) => (point.by_action[action] || [0])[0];
-  const series = shown.map((action) => ({ name: action, tone: tone(action), values: points.map((point) => of(point, action)) }));
+  const series = shown.map((action) => ({ name: action.replace("OCPP ", ""), tone: tone(action), values: points.map((point) => of(point, action)) }));
   if (actions.length > STACKED) {
     const rest = actions.slice(STACKED).map((row) => row.action);
     const sum = (point) => rest.reduce((total, action) => total + of(point, action), 0);
@@ -93,7 +95,7 @@ function draw(told) {
 
 function tables(told) {
   byId("actions").tBodies[0].replaceChildren(...told.actions.map((one) =>
-    row([one.action, number(one.count), number(one.failed), short(one.per_s), ...(one.ms || [null, null, null]).map(ms)])));
+    row([one.action.replace("OCPP ", ""), number(one.count), number(one.failed), short(one.per_s), ...(one.ms || [null, null, null]).map(ms)])));
   byId("findings").tBodies[0].replaceChildren(...(told.findings.length
     ? told.findings.map((one) => row([one.rule, one.title, one.severity, number(one.count)]))
     : [row(["", words.no_findings, "", ""], false)]));
@@ -114,7 +116,7 @@ function gate(told) {
   byId("gate-file").textContent = told.gate.file + waits;
   const say = { passed: `✓ ${words.passed}`, failed: `✗ ${words.failed_check}`, error: `? ${words.error}` };
   byId("checks").tBodies[0].replaceChildren(...told.gate.checks.map((one) =>
-    row([[one.name, one.subject].filter(Boolean).join(" "), one.wanted, one.value, one.margin, say[one.status]])));
+    row([one.name, one.wanted, one.value, one.margin, say[one.status]])));
 }
 
 function take(told) {

@@ -5,7 +5,7 @@ let index = null, sides = [], powered = true, active = 1;
 const file = byId("file");
 
 const path = (what = "") => `station/${index}${what}`;
-const time = (seconds) => new Date(seconds * 1000).toLocaleTimeString(document.documentElement.lang);
+const time = (seconds) => new Date(seconds * 1000).toLocaleTimeString(document.documentElement.lang, { hourCycle: "h23" });
 
 function say(box, text, good) {
   box.hidden = !text;
