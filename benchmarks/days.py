@@ -20,6 +20,7 @@ KEYS = {
     "LocalAuthorizeOffline": "true",
     "AllowOfflineTxForUnknownId": "true",
     "MeterValuesSampledData": "Energy.Active.Import.Register",
+    "TransactionMessageAttempts": "20",  # on a half-open link three attempts are soon used up
 }
 
 

@@ -106,7 +106,10 @@ class Inspector:
 
     def __init__(self, plans, *, official_every=1, minimum_status_duration=False):
         """`official_every` n: the official schema sees every n-th frame of an action, our types see all."""
-        self.views = [View(index, plan.product.connectors) for index, plan in enumerate(plans)]
+        self.views = [
+            View(index, plan.product.connectors, settings=dict(plan.product.keys))
+            for index, plan in enumerate(plans)
+        ]
         self.counts = Counter()
         self._official_every = official_every
         self._skipping_statuses = minimum_status_duration
