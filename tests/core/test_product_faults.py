@@ -1,5 +1,7 @@
 """Opt-in faults of real units: off by default, each exactly one thing (LG-2, LG-5, LG-7)."""
 
+from pathlib import Path
+
 import pytest
 
 from stations.core.events import Fault
@@ -27,6 +29,12 @@ def test_a_unit_with_any_fault_still_charges(name):
     station.plug().swipe().run(61)
     station.swipe().run(10)
     assert [entry.state for entry in station.journal()][-1] == "settled"
+
+
+def test_every_fault_is_documented():
+    page = (Path(__file__).parents[2] / "docs" / "fleets.md").read_text()
+    for name, words in FAULTS.items():
+        assert f"| `{name}` | {words} |" in page
 
 
 def test_mesurand_is_spelt_as_the_guide_prints_it():
