@@ -84,7 +84,7 @@ def _power_off(unit: Unit, _clock: Clock, _arguments: dict[str, Any]) -> None:
 
 def _power_on(unit: Unit, clock: Clock, _arguments: dict[str, Any]) -> None:
     if not unit.station.powered:
-        unit.happen(ev.PowerOn(clock.wall_offset_s))
+        unit.happen(clock.power_on())
 
 
 def _connector(arguments: dict[str, Any]) -> int:

@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from engine.burst import Burst
 from engine.canary import Canary
-from engine.clock import Clock, monotonic
+from engine.clock import Clock, clock_of, monotonic
 from engine.dial import Dial, DialSettings, tls_context
 from engine.edge import Wire
 from engine.facts import Answer, FactBatch, Tally
@@ -36,6 +36,7 @@ from engine.rough import Rough
 from engine.unit import FOREVER, Unit
 from engine.vitals import Vitals
 from engine.wheel import Wheel
+from profiles.fleetfile import Timestamps
 from profiles.fleets import Deployed
 from profiles.hardship import Hardship
 from results.recorder import Recorder
@@ -66,6 +67,7 @@ class LoopSettings(Struct, frozen=True):
 
     seed: int = 0
     time_scale: float = 1.0  # core seconds per real second (C9)
+    timestamps: Timestamps = Timestamps.REAL  # of compressed time
     start_local_s: float | None = None  # local time at the start, since Monday 00:00; None: drivers know
     retire_timeout_s: float = 10.0  # real; patience with a station that is asked to go
     hardship: list[Hardship] = []  # begins with `Begin`
@@ -140,7 +142,7 @@ class Loop:
         self.facts: Final[deque[FactBatch]] = deque()
         self.stopped = False  # set after the last batch, before its `on_facts`
         self.recorder: Final = recorder
-        self.clock: Clock = Clock(settings.time_scale)
+        self.clock: Clock = clock_of(settings.time_scale, settings.timestamps, settings.start_local_s)
         self.journal: Journal = Journal(self.clock, recorder)
         self.tally: Tally = Tally()
         self._ordeal: Ordeal = Ordeal(settings.hardship, settings.seed, self)

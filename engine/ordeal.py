@@ -178,7 +178,7 @@ class Ordeal:
         self._edge.journal.hardship(unit.index, self._edge.clock.now(), _told(entry), begins=False)
         over = weather.ends(entry)
         if over and entry.verb is Verb.POWER_OFF:
-            unit.happen(ev.PowerOn(self._edge.clock.wall_offset_s))
+            unit.happen(self._edge.clock.power_on())
         self._tell_line(unit)
         if entry.verb is not Verb.SLOW and not weather.breaks_links:
             blame.excuse(unit, self._edge.clock.now(), lasting=False)

@@ -97,7 +97,7 @@ class Unit:
             if local_s is not None:
                 self.driver.start(self._edge.clock.now(), local_s)
             self._look_at_driver(self.driver)
-        self.happen(ev.PowerOn(self._edge.clock.wall_offset_s))
+        self.happen(self._edge.clock.power_on())
 
     def retire(self, by: float) -> None:
         """Stop gracefully: end transactions, deliver what waits, close the link; at `by` at the latest."""

@@ -28,7 +28,6 @@ from stations.core.events import (
     Event,
     Finding,
     PowerOff,
-    PowerOn,
     TransactionChanged,
     TransferEnded,
     TransferWanted,
@@ -201,7 +200,7 @@ class World:
         self.at(self.now + len(self.units) / per_s, self._all_started)
 
     def _switch_on(self, unit: Unit) -> None:
-        self._tapped(unit.index, PowerOn(self.clock.wall_offset_s))
+        self._tapped(unit.index, self.clock.power_on())
         unit.power_on((self._start_unix_s - MONDAY_UNIX_S + self.now) % _WEEK_S)
 
     def _all_started(self, _: object) -> None:
@@ -297,7 +296,7 @@ class World:
     def power_on(self, group: Iterable[int] | None = None) -> None:
         """Mains back; the people have never been away."""
         for unit in self._struck(group):
-            self.happen(unit.index, PowerOn(self.clock.wall_offset_s))
+            self.happen(unit.index, self.clock.power_on())
 
     def cut(self, group: Iterable[int] | None = None) -> None:
         """Connections die at once and none can be made until `restore`."""

@@ -1,6 +1,7 @@
 """The fleet file: every key a user can write, its type, range and meaning. Its JSON Schema is made of it."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,6 +11,14 @@ from msgspec import Meta, Struct
 from profiles.hardship import Hardship
 from profiles.network import Network, Share
 from stations.core.plan import Personality
+
+
+class Timestamps(StrEnum):
+    """What stations of compressed time write into their messages; at scale 1 there is no difference."""
+
+    REAL = "real"
+    SIMULATED = "simulated"
+
 
 LOCAL_TIME: Final = r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([01]\d|2[0-3]):[0-5]\d$"
 
@@ -92,6 +101,10 @@ class FleetFile(Struct, frozen=True, forbid_unknown_fields=True):
         float,
         Meta(gt=0, le=10_000, description="simulated seconds per real second; 60 is a day in 24 minutes"),
     ] = 1.0
+    timestamps: Annotated[
+        Timestamps,
+        Meta(description="of compressed time: real, or simulated from the last such `start` on"),
+    ] = Timestamps.REAL
     tags: Annotated[Tags, Meta(description="the badges that drivers carry")] = Tags()
     hardship: Annotated[
         list[Hardship], Meta(description="what goes wrong, whatever the scenario adds (docs/scenarios.md)")

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from profiles import hardship, sites, tomlfile, vehicles
 from profiles.drivers import Driver, People, Place
-from profiles.fleetfile import FleetFile, Group
+from profiles.fleetfile import FleetFile, Group, Timestamps
 from profiles.network import Network
 from profiles.sites import Site, Visits
 from profiles.tags import Tag, TagPool
@@ -112,6 +112,11 @@ class Fleet:
     def time_scale(self) -> float:
         """Simulated seconds per real second, as written."""
         return self.file.time_scale
+
+    @property
+    def timestamps(self) -> Timestamps:
+        """Of compressed time, as written."""
+        return self.file.timestamps
 
     @property
     def start_local_s(self) -> float:

@@ -58,6 +58,7 @@ class RunRecord(Struct, kw_only=True):
     arguments: dict[str, Any] = {}
     command: list[str] = []
     time_scale: float = 1.0
+    timestamps: str = "real"  # or "simulated": what stations of compressed time write
     versions: dict[str, str] = {}
     host: dict[str, Any] = {}
     clock: dict[str, Any] = {}
@@ -135,6 +136,7 @@ def create(
     secret: Collection[str] = (),
     command: Iterable[str] = (),
     time_scale: float = 1.0,
+    timestamps: str = "real",
     workers: Iterable[str] = (),
 ) -> RunFolder:
     """Make `root/<sortable id>/` with run.json in it; PlanError in one line when that cannot be.
@@ -150,6 +152,7 @@ def create(
         arguments=without_secrets(arguments, secret),
         command=command_without_secrets(command, secret),
         time_scale=time_scale,
+        timestamps=timestamps,
         versions=versions(),
         host=host(),
         clock=_clock(),

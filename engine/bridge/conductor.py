@@ -114,6 +114,7 @@ class Conductor:
         parsed = self._environment.parsed_options
         common = ("num_users", "spawn_rate", "run_time", "stop_timeout", "processes", "headless")
         secret = settings.basic_auth_key
+        fleet = fleets.load(settings.fleet)
         folder = run_folders.create(
             settings.runs,
             Path(self._environment.locustfile or "run").stem,
@@ -121,7 +122,8 @@ class Conductor:
             seed=settings.seed,
             started_us=time.time_ns() // 1_000,
             command=[word.replace(secret, "***") if secret else word for word in sys.argv],
-            time_scale=settings.time_scale or 1.0,
+            time_scale=settings.time_scale or fleet.time_scale,
+            timestamps=options.timestamps(settings, fleet),
         )
         csms = None
         if not settings.csms_url:

@@ -15,6 +15,7 @@ from engine import scenario
 from engine.scenario import Course
 from profiles import fleets
 from profiles import hardship as hardships
+from profiles.fleetfile import Timestamps
 from profiles.hardship import Hardship
 from stations.core.plan import Personality
 from stations.errors import PlanError
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True):
     subprotocol: str = "strict"
     basic_auth_key: str = ""
     time_scale: float = 0.0  # 0: as the fleet says
+    timestamps: str = AS_THE_FLEET_SAYS
     source_addresses: list[str] = []
     tls_ca: str = ""
     client_cert: str = ""
@@ -81,6 +83,12 @@ ARGUMENTS: Final = (
     ),
     Argument("--basic-auth-key", "", "password of every station", {"is_secret": True}),
     Argument("--time-scale", 0.0, "station seconds per real second; 0: as the fleet says", {"type": float}),
+    Argument(
+        "--timestamps",
+        AS_THE_FLEET_SAYS,
+        "of compressed time: real, simulated, or what the fleet file says",
+        {"choices": [AS_THE_FLEET_SAYS, *(str(name) for name in Timestamps)]},
+    ),
     Argument(
         "--source-address",
         [""],  # Locust's form takes an empty list for one of numbers, and fails
@@ -148,6 +156,7 @@ def read(options: Any) -> Settings:
         subprotocol=options.subprotocol,
         basic_auth_key=options.basic_auth_key,
         time_scale=options.time_scale,
+        timestamps=options.timestamps,
         source_addresses=[address for address in options.source_address if address],
         tls_ca=options.tls_ca,
         client_cert=options.client_cert,
@@ -181,6 +190,14 @@ def _own_plan(said: str) -> list[Hardship]:
         raise PlanError(f"--hardship {said}: cannot be read ({error}); name a TOML file") from None
 
 
+def timestamps(settings: Settings, fleet: fleets.Fleet) -> Timestamps:
+    """What stations write; at scale 1 nothing is simulated."""
+    if (settings.time_scale or fleet.time_scale) == 1.0:
+        return Timestamps.REAL
+    chosen = settings.timestamps
+    return fleet.timestamps if chosen == AS_THE_FLEET_SAYS else Timestamps(chosen)
+
+
 def duration_s(text: str) -> int:
     """Seconds in a time span as Locust writes it; 0 for none."""
     if not text:
@@ -204,6 +221,9 @@ def _check(settings: Settings) -> None:
         ),
         f"--subprotocol {settings.subprotocol}: use strict or lenient": (
             settings.subprotocol not in {"strict", "lenient"}
+        ),
+        f"--timestamps {settings.timestamps}: use real, simulated or {AS_THE_FLEET_SAYS}": (
+            settings.timestamps not in {AS_THE_FLEET_SAYS, *Timestamps}
         ),
         f"--seed {settings.seed}: must be 0 or more": settings.seed < 0,
         f"--time-scale {scale:g}: must be 0 or more": not 0 <= scale < float("inf"),

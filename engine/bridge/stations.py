@@ -11,7 +11,7 @@ import msgspec
 from engine.bridge import collect, pulse, statistics
 from engine.bridge.crossing import Crossing, native_sleep, native_thread
 from engine.bridge.messages import Closing, Order
-from engine.bridge.options import AS_THE_FLEET_SAYS, Settings
+from engine.bridge.options import AS_THE_FLEET_SAYS, Settings, timestamps
 from engine.dial import DialSettings
 from engine.facts import Answer, FactBatch
 from engine.loop import Ask, Begin, ClockOffset, Deploy, LoopSettings, Retire
@@ -172,6 +172,7 @@ def loop_settings(settings: Settings, fleet: fleets.Fleet, stop_timeout_s: float
     return LoopSettings(
         seed=settings.seed,
         time_scale=settings.time_scale or fleet.time_scale,
+        timestamps=timestamps(settings, fleet),
         start_local_s=fleet.start_local_s,
         retire_timeout_s=stop_timeout_s or STOP_GRACE_S,
         hardship=settings.hardship,

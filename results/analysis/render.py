@@ -93,7 +93,9 @@ def _text_lines(summary: Summary) -> Iterator[str]:
 
 
 def _headline(summary: Summary) -> str:
-    scale = "" if summary.time_scale == 1 else f", time compressed {summary.time_scale:g} times"
+    scale = ""
+    if summary.time_scale != 1:
+        scale = f", time compressed {summary.time_scale:g} times, timestamps {summary.timestamps}"
     phase = "" if summary.phase is None else f" of phase {summary.phase}"
     return (
         f"{_many(summary.stations, 'station')} on {_many(summary.workers, 'worker')}, "

@@ -81,7 +81,10 @@ def _verdict(run: "Run", summary: Summary) -> Iterator[str]:
     if summary.reasons:
         yield "<ul>" + "".join(f"<li>{escape(reason)}</li>" for reason in summary.reasons) + "</ul>"
     if summary.time_scale != 1:
-        yield f"<p>Time was compressed {summary.time_scale:g} times; latencies are real.</p>"
+        yield (
+            f"<p>Time was compressed {summary.time_scale:g} times: timestamps in messages are "
+            f"{summary.timestamps}, latencies are real.</p>"
+        )
     yield from _checks(_kept(run.path / VERDICT_FILE))
     yield from _ledger(_kept(run.path / RECONCILED_FILE))
 

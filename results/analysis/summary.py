@@ -101,6 +101,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     stations: int
     workers: int
     time_scale: float
+    timestamps: str
     trusted: bool
     reasons: list[str]
     percentiles: str  # "exact" or "within 0.39 %"
@@ -135,6 +136,7 @@ def summarise(run: "Run", phase: str | None = None, exact_calls: int = EXACT_CAL
         stations=int(run.stations["station"].nunique()),
         workers=len({*run.record.workers, *run.record.receipts}),
         time_scale=run.record.time_scale,
+        timestamps=run.record.timestamps,
         trusted=run.trust.trusted,
         reasons=list(run.trust.reasons),
         percentiles="exact" if total.count <= exact_calls else "within 0.39 %",

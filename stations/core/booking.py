@@ -99,7 +99,7 @@ def arm(station: "Station") -> None:
     if expiry is None:
         station.alarms.drop(Alarm.RESERVATION)
     else:
-        station.alarms.set(Alarm.RESERVATION, station.now + max(expiry - wall.unix_s(station), 0.001))
+        station.alarms.set(Alarm.RESERVATION, station.now + max(wall.wait_s(station, expiry), 0.001))
 
 
 @rings(Alarm.RESERVATION)

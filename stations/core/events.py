@@ -35,9 +35,15 @@ class Event(Struct, gc=False):
 
 
 class PowerOn(Event):
-    """Mains are back. `wall_offset_s` is the station's own clock: Unix time minus `now`."""
+    """Mains are back. The station's own clock shows `now * wall_rate + wall_offset_s` in Unix time.
+
+    The rate is 1 unless time is compressed and timestamps stay real. In a time of the run's own
+    (`wall_told` false) no currentTime sets the clock.
+    """
 
     wall_offset_s: float
+    wall_rate: float = 1.0
+    wall_told: bool = True
 
 
 class PowerOff(Event):

@@ -9,13 +9,13 @@ order. `due` is on the edge's clock; only retrieveDate is wall time.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from stations.core.streams import Stream
-from stations.core.transfers import Transfers, draw
+from stations.core.transfers import REAL_INSTALL, Transfers, draw, pause_s
 from stations.wire.messages import UpdateFirmware
 from stations.wire.types import FirmwareStatus, parse_datetime
 
@@ -64,6 +64,13 @@ class Restart(NamedTuple):
 
 Step: TypeAlias = Notify | Fetch | Hold | Release | Restart
 Steps: TypeAlias = list[Step]
+Wait: TypeAlias = Callable[[float], float]
+"""Seconds of the edge's clock until the station's wall clock shows a Unix time."""
+
+
+def _no_clock_yet(unix_s: float) -> float:
+    """Out of the store: what is waited for counts again when the station begins."""
+    return unix_s
 
 
 class FirmwareUpdate:
@@ -83,15 +90,15 @@ class FirmwareUpdate:
     )
 
     def __init__(
-        self, request: UpdateFirmware, now: float, now_unix: float, luck: Stream, model: Transfers | None
+        self, request: UpdateFirmware, now: float, wait_s: Wait, luck: Stream, model: Transfers | None
     ) -> None:
         """`model` None asks for a real download (UF-1)."""
         self.location = request.location
         self.stage = Stage.WAITING
         self._retrieve_unix = parse_datetime(request.retrieve_date)
-        self.due: float | None = now + max(0.0, self._retrieve_unix - now_unix)  # a past date is now
+        self.due: float | None = now + max(0.0, wait_s(self._retrieve_unix))  # a past date is now
         self._retries_left = max(0, request.retries or 0)
-        self._retry_interval_s = max(0, request.retry_interval or 0)
+        self._retry_interval_s = pause_s(request.retry_interval)
         self._luck = luck
         self._model = model
         self._fails = False  # what a modelled step was drawn to end with
@@ -135,10 +142,10 @@ class FirmwareUpdate:
         self._end()
         return [Release(), Notify(FirmwareStatus.INSTALLED)]
 
-    def reschedule(self, now: float, now_unix: float) -> None:
+    def reschedule(self, now: float, wait_s: Wait) -> None:
         """The wall clock was set: retrieveDate is wall time, pauses between attempts are not (HB-4)."""
         if self.stage is Stage.WAITING and not self._told:
-            self.due = now + max(0.0, self._retrieve_unix - now_unix)
+            self.due = now + max(0.0, wait_s(self._retrieve_unix))
 
     # ---- stages -------------------------------------------------------------------------------------
 
@@ -165,8 +172,7 @@ class FirmwareUpdate:
         return steps if busy else steps + self._install(now)
 
     def _install(self, now: float) -> Steps:
-        odds = (self._model or Transfers()).install
-        attempt = draw(odds, self._luck)
+        attempt = draw(REAL_INSTALL if self._model is None else self._model.install, self._luck)
         # A real image has been judged by its content; a modelled one is judged by the draw.
         self._fails = self._fails if self._model is None else not attempt.ok
         self.stage, self.due = Stage.INSTALLING, now + attempt.duration_s
@@ -198,18 +204,18 @@ class FirmwareUpdate:
     @classmethod
     def restored(cls, snapshot: Sequence[Any], luck: Stream, model: Transfers | None) -> "FirmwareUpdate":
         """An update out of the store; `restore` lets it go on when the station begins."""
-        update = cls(UpdateFirmware(snapshot[1], _NEVER), 0.0, 0.0, luck, model)
-        update.restore(snapshot, 0.0, 0.0)
+        update = cls(UpdateFirmware(snapshot[1], _NEVER), 0.0, _no_clock_yet, luck, model)
+        update.restore(snapshot, 0.0, _no_clock_yet)
         return update
 
-    def restore(self, snapshot: Sequence[Any], now: float, now_unix: float) -> None:
+    def restore(self, snapshot: Sequence[Any], now: float, wait_s: Wait) -> None:
         """Go on after a restart: an update that had not come to its own restart begins again."""
         stage, self.location, self._retrieve_unix, *rest = snapshot
         self._retries_left, self._retry_interval_s, self._told = rest
         self.stage = Stage(stage)
         self.due = None
         if self.stage not in {Stage.RESTARTING, Stage.OVER}:
-            self.stage, self.due = Stage.WAITING, now + max(0.0, self._retrieve_unix - now_unix)
+            self.stage, self.due = Stage.WAITING, now + max(0.0, wait_s(self._retrieve_unix))
 
 
 _STATUS: Final = {

@@ -3,6 +3,7 @@
 `firmware.py` and `diagnostics.py` say what comes next; here it is sent, fetched, held, released, restarted.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stations.core import booking, calls, diagnostics, diagnostics_file, firmware, power, wall
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def _noted(
     _station: "Station", _outgoing: Outgoing, _outcome: Outcome, _confirmation: Confirmation | None
 ) -> None:
-    """Nothing follows from the answer."""
+    """Nothing follows from the answer. DataTransfer is never sent (DT-1)."""
 
 
 def _model(station: "Station", location: str) -> Transfers | None:
@@ -53,7 +54,11 @@ def _update_firmware(station: "Station", request: UpdateFirmware) -> UpdateFirmw
     """UF-1; UF-3: a waiting update is replaced, a busy one goes on."""
     if station.update is None or station.update.replaceable:
         station.update = FirmwareUpdate(
-            request, station.now, wall.unix_s(station), station.luck, _model(station, request.location)
+            request,
+            station.now,
+            partial(wall.wait_s, station),
+            station.luck,
+            _model(station, request.location),
         )
         station.changed = True
         _arm_update(station)
@@ -86,7 +91,7 @@ def _firmware_step(station: "Station", _connector: int, at: float) -> None:
 
 def clock_stepped(station: "Station", update: FirmwareUpdate) -> None:
     """HB-4: retrieveDate is wall time."""
-    update.reschedule(station.now, wall.unix_s(station))
+    update.reschedule(station.now, partial(wall.wait_s, station))
     if station.running:
         _arm_update(station)
 
@@ -129,7 +134,7 @@ def firmware_status(station: "Station") -> FirmwareStatus:
 def resume_update(station: "Station") -> None:
     """The software begins: an update goes on, from its beginning unless this restart was its own."""
     if station.update is not None:
-        station.update.restore(station.update.snapshot(), station.now, wall.unix_s(station))
+        station.update.restore(station.update.snapshot(), station.now, partial(wall.wait_s, station))
         _arm_update(station)
 
 

@@ -333,7 +333,7 @@ def _arm_clock_after(station: "Station", unix_s: float) -> None:
         return
     since_midnight_s = unix_s % 86_400
     wait_s = min(interval_s - since_midnight_s % interval_s, 86_400 - since_midnight_s)
-    at = unix_s + wait_s - station.wall_offset_s
+    at = station.now + wall.wait_s(station, unix_s + wait_s)
     station.alarms.set(Alarm.CLOCK_ALIGNED, max(at, station.now))
 
 

@@ -1,4 +1,4 @@
-"""Mains, restarts and resets: what is forgotten, kept, and owed afterwards (RE-*, TX-10, BOOT-11).
+"""Mains, restarts and resets: what is forgotten, kept, and owed afterwards (RE-3, TX-10, BOOT-11).
 
 A soft reset stops transactions, waits until the central system has heard of it, then restarts; a hard one
 restarts at once. A power cut restarts nothing until the mains are back.
@@ -29,6 +29,7 @@ def _power_on(station: "Station", event: PowerOn) -> None:
         return
     station.powered = True
     station.wall_offset_s = station.rtc_offset_s = event.wall_offset_s
+    station.wall_rate, station.wall_told = event.wall_rate, event.wall_told
     if WRONG_CLOCK in station.plan.product.faults:
         station.wall_offset_s += station.luck.uniform(-CLOCK_OFF_MAX_S, CLOCK_OFF_MAX_S)
     for connector in station.connectors[1:]:

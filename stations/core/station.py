@@ -119,6 +119,8 @@ class Station:
         "update",
         "upload",
         "wall_offset_s",
+        "wall_rate",
+        "wall_told",
     )
 
     def __init__(self, plan: Plan, seed: int) -> None:
@@ -159,7 +161,7 @@ class Station:
         self.link_up = False
         self.attempts = 0
         self.fallback: int | None = None  # security profile to return to if the new one fails (SEC-2)
-        self.rtc_offset_s = self.wall_offset_s = 0.0
+        self.rtc_offset_s, self.wall_offset_s, self.wall_rate, self.wall_told = 0.0, 0.0, 1.0, True
         # registration and calls
         self.registration: RegistrationStatus | str = ""
         self.online_at = self.line_free_at = self.last_call_at = self.heard_at = self.paced_at = 0.0

@@ -126,10 +126,9 @@ def _arm(station: "Station", sides: list[Side]) -> None:
     station.alarms.drop(Alarm.LIMIT)
     if station.profiles is None:
         return
-    unix_s = wall.unix_s(station)
-    boundary = station.profiles.next_boundary(unix_s, sides)
+    boundary = station.profiles.next_boundary(wall.unix_s(station), sides)
     if boundary is not None:
-        station.alarms.set(Alarm.LIMIT, station.now + max(boundary - unix_s, SOONEST_S))
+        station.alarms.set(Alarm.LIMIT, station.now + max(wall.wait_s(station, boundary), SOONEST_S))
 
 
 @rings(Alarm.LIMIT)

@@ -16,21 +16,30 @@ if TYPE_CHECKING:
     from stations.core.station import Station
 
 _FRACTIONS: Final = tuple(f".{thousandths:03d}" for thousandths in range(1000))
+_MONDAY_S: Final = 4 * 86_400.0  # 1970 began on a Thursday
+WEEK_S: Final = 7 * 86_400.0
 STEP_S: Final = 1.0  # smaller differences are the answer's travel time, not a wrong clock
 WRONG_CLOCK_S: Final = 60.0  # a central system this far from the edge's own clock is a finding
 
 
 def unix_s(station: "Station", at: float | None = None) -> float:
     """Unix time of a moment on the edge's clock, by the station's own clock; now by default."""
-    return (station.now if at is None else at) + station.wall_offset_s
+    return (station.now if at is None else at) * station.wall_rate + station.wall_offset_s
+
+
+def wait_s(station: "Station", unix: float) -> float:
+    """Seconds on the edge's clock until the station's own clock shows `unix`; negative when it is past."""
+    return (unix - unix_s(station)) / station.wall_rate
 
 
 def adjust(station: "Station", current_time: str) -> None:
     """BOOT-3, HB-4: set the clock from a confirmation's currentTime."""
+    if not station.wall_told:
+        return
     told = parse_datetime(current_time)
     if abs(told - unix_s(station)) < STEP_S or WRONG_CLOCK in station.plan.product.faults:
         return
-    own = station.now + station.rtc_offset_s
+    own = unix_s(station) + station.rtc_offset_s - station.wall_offset_s
     if abs(told - own) > WRONG_CLOCK_S:
         station.find("BOOT-3", f"currentTime is {told - own:+.0f} s off")
     step_s = told - unix_s(station)
@@ -68,6 +77,16 @@ def _style(personality: Personality, firmware: str) -> tuple[bool, bool]:
         return False, True
     first_generation = firmware.startswith(("V00.", "V01.00.", "V01.01."))
     return first_generation, first_generation
+
+
+def local_unix_s(week_s: float, before: float) -> float:
+    """The last moment up to `before` at which the local clock showed `week_s` since Monday 00:00."""
+    for offset_min in (_offset_min(int(before // 3600)), 60, 120):  # the week may hold a change of the hour
+        local_s = before + 60.0 * offset_min
+        moment = before - (local_s - _MONDAY_S - week_s) % WEEK_S
+        if _offset_min(int(moment // 3600)) == offset_min:
+            return moment
+    return moment  # the hour that spring leaves out
 
 
 @lru_cache(maxsize=256)

@@ -2,9 +2,10 @@
 
 import pytest
 
-from stations.core.events import ClearFault, Fault
+from stations.core.events import ClearFault, Fault, PowerOn
 from stations.core.plan import Personality
-from tests.support.bench import SILENT, bench
+from stations.wire.types import format_datetime
+from tests.support.bench import EPOCH, SILENT, bench
 
 
 def reserve(station, number=1, connector=1, tag="OWNER", *, in_s=600, **more):
@@ -189,3 +190,17 @@ def test_a_silent_authorize_leaves_the_reservation_in_place():
     reserve(station)
     station.swipe("OWNER").run(60)
     assert station.status() == "Reserved"
+
+
+def test_an_expiry_is_a_moment_of_the_clock_in_the_timestamps():
+    """RN-3, C9: ten minutes by a clock that shows real time last ten hours of a station at scale 60."""
+    station = bench(power=False)
+    station.answer["Heartbeat"] = lambda *_: {"currentTime": format_datetime(EPOCH + station.now / 60)}
+    station.feed(PowerOn(EPOCH, 1 / 60)).run(1)
+    expiry = format_datetime(EPOCH + 600)
+    reserved = station.command("ReserveNow", connectorId=1, expiryDate=expiry, idTag="A", reservationId=1)
+    assert reserved == {"status": "Accepted"}
+    station.run(35_900)
+    assert station.status() == "Reserved"
+    station.run(200)
+    assert station.status() == "Available"

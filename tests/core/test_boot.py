@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
-from stations.core.events import LinkUp, Outcome, RegistrationChanged, SetKey, Swipe
+from stations.core.events import LinkUp, Outcome, PowerOn, RegistrationChanged, SetKey, Swipe
 from stations.core.plan import Personality
+from stations.wire.types import format_datetime, parse_datetime
 from tests.support.bench import EPOCH, SILENT, bench
 
 BOTH = pytest.mark.parametrize("personality", Personality)
@@ -296,3 +297,29 @@ def test_a_second_link_up_is_no_second_boot():
     count = len(station.calls)
     station.feed(LinkUp())
     assert len(station.calls) == count
+
+
+def test_compressed_time_with_real_timestamps_is_no_wrong_clock():
+    """BOOT-3, HB-4: at scale 60 an hour of the station is a minute on its clock and the central system's."""
+    station = boot_answer(bench(power=False, keys={"HeartbeatInterval": "600"}), "Accepted", 600)
+    station.answer["Heartbeat"] = lambda *_: {"currentTime": format_datetime(EPOCH + station.now / 60)}
+    station.feed(PowerOn(EPOCH, 1 / 60)).run(7200)
+    assert len(station.sent("Heartbeat")) == 12
+    assert station.findings() == []
+    assert station.station.wall_offset_s == EPOCH
+    station.plug().swipe().run(1)
+    stamp = parse_datetime(station.sent("StartTransaction")[0].payload["timestamp"])
+    assert stamp == pytest.approx(EPOCH + station.now / 60, abs=1.5)
+    station.answer["Heartbeat"] = lambda *_: {"currentTime": format_datetime(EPOCH + station.now / 60 + 600)}
+    station.command("TriggerMessage", requestedMessage="Heartbeat")
+    station.run(1)
+    assert station.findings() == ["BOOT-3"]
+
+
+def test_simulated_time_is_set_by_nobody():
+    """BOOT-3, HB-4: the central system's clock is another one; sessions keep their length in its books."""
+    station = boot_answer(bench(power=False), "Accepted", 600)
+    station.answer["Heartbeat"] = lambda *_: {"currentTime": format_datetime(EPOCH + 1e6)}
+    station.feed(PowerOn(EPOCH, wall_told=False)).run(7200)
+    assert station.findings() == []
+    assert station.station.wall_offset_s == EPOCH

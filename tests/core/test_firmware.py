@@ -27,6 +27,11 @@ GOOD = Transfers()
 Status = FirmwareStatus
 
 
+def until(unix_s):
+    """A wall clock that stands at `unix_s`."""
+    return lambda moment: moment - unix_s
+
+
 def update(model=GOOD, *, in_s=0.0, retries=None, interval=None, location=IMAGE):
     request = UpdateFirmware(
         location=location,
@@ -34,7 +39,7 @@ def update(model=GOOD, *, in_s=0.0, retries=None, interval=None, location=IMAGE)
         retries=retries,
         retry_interval=interval,
     )
-    return FirmwareUpdate(request, NOW, UNIX, stream(1, "GU-1", "firmware"), model)
+    return FirmwareUpdate(request, NOW, until(UNIX), stream(1, "GU-1", "firmware"), model)
 
 
 def told(steps):
@@ -87,12 +92,12 @@ def test_it_waits_for_running_transactions():
 def test_a_step_of_the_clock_moves_the_retrieve_date_and_no_pause():
     """HB-4, UF-1."""
     machine = update(in_s=3600)
-    machine.reschedule(NOW + 10, UNIX + 3010)
+    machine.reschedule(NOW + 10, until(UNIX + 3010))
     assert machine.due == NOW + 600
     retrying = update(Transfers(download=Odds(0.0, failures=1.0)), retries=1, interval=77)
     retrying.advance(NOW, busy=False)
     retrying.advance(NOW, busy=False)
-    retrying.reschedule(NOW, UNIX + 9999)
+    retrying.reschedule(NOW, until(UNIX + 9999))
     assert retrying.due == NOW + 77
 
 
@@ -160,7 +165,7 @@ def test_an_update_survives_a_power_cut(rings):
         machine.advance(machine.due, busy=False)
     kept = msgspec.json.decode(msgspec.json.encode(machine.snapshot()))
     restored = update(location="ws://other")
-    restored.restore(kept, 10_000.0, UNIX + 30)
+    restored.restore(kept, 10_000.0, until(UNIX + 30))
     if rings == 3:
         assert restored.booted() == [Release(), Notify(Status.INSTALLED)]
     else:

@@ -16,12 +16,14 @@ import engine.loop
 from engine.dial import DialSettings
 from engine.loop import Ask, Begin, Deploy, Happen, Loop, LoopSettings, Retire, Stop
 from profiles import fleets
+from profiles.fleetfile import Timestamps
 from profiles.fleets import Deployed
 from profiles.hardship import Hardship, Verb
 from results.recorder import Recorder
 from stations.core.events import PlugIn, Swipe
 from stations.core.plan import Plan, Product
 from stations.errors import PlanError, StationBug
+from stations.wire.types import parse_datetime
 from tests.support.vehicle import SteadyCar
 
 pytestmark = pytest.mark.realnet
@@ -334,16 +336,26 @@ def test_a_stop_while_starts_wait_retires_those_too(run):
     assert sorted(run.retired) == list(range(51))
 
 
-def test_time_can_be_compressed(tmp_path, central):
-    """C9: at scale 120 a heartbeat of 300 s comes within seconds; latencies stay real."""
-    run = Run(tmp_path, central, LoopSettings(time_scale=120.0))
+@pytest.mark.parametrize("timestamps", list(Timestamps))
+def test_time_can_be_compressed(tmp_path, central, timestamps):
+    """C9, BOOT-3: at scale 120 a heartbeat of 300 s comes within seconds; latencies stay real."""
+    days_ago_s = (time.time() - 7 * 86_400) % (7 * 86_400)  # 1970 began on a Thursday, weeks on Monday
+    settings = LoopSettings(time_scale=120.0, timestamps=timestamps, start_local_s=days_ago_s)
+    run = Run(tmp_path, central, settings)
     run.deploy(2)
     run.until(lambda _: central.count("Heartbeat") >= 2)
+    for event in (PlugIn(1, SteadyCar()), Swipe("A", (1,))):
+        run.loop.post(Happen(0, event))
+    run.until(lambda _: central.count("StartTransaction") == 1)
     run.close()
     calls = run.table("calls")
     assert (calls["service_us"] < PATIENCE_S * 1e6).all()
     took_s = (calls["done"].max() - calls["done"].min()).total_seconds()
     assert took_s < PATIENCE_S
+    assert "BOOT-3" not in set(run.table("findings")["rule"])
+    stamps = [parse_datetime(sent["timestamp"]) for *_, sent in central.seen if "timestamp" in sent]
+    off_s = max(abs(stamp - time.time()) for stamp in stamps)
+    assert off_s < PATIENCE_S if timestamps is Timestamps.REAL else off_s > 120.0
 
 
 def test_health_is_told_every_second(run):

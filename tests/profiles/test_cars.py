@@ -119,7 +119,8 @@ def test_the_energy_is_the_integral_of_the_power(wish, phases):
     watts = [power(subject.reading(float(at))) for at in seconds]
     summed_wh = float(np.trapezoid(watts, seconds)) / 3600
     energy_wh = subject.reading(float(seconds[-1])).energy_wh
-    assert energy_wh == pytest.approx(summed_wh, rel=2e-3, abs=1.0)
+    # Half a step of 15 kW at each sudden start and end is what the sum may be wrong by.
+    assert energy_wh == pytest.approx(summed_wh, rel=2e-3, abs=2.2)
 
 
 @settings(deadline=None)

@@ -44,6 +44,7 @@ def refused(folder, *arguments):
         (["-u", "-3"], "-u -3: the number of stations must be 0 or more"),
         (["-u", "10000000"], "hard limit"),
         (["--time-scale", "-2"], "--time-scale -2"),
+        (["--timestamps", "tomorrow"], "invalid choice: 'tomorrow'"),
         (["--duration", "soon"], "--duration soon: not a time span"),
         (["--duration", "5s", "-t", "5s"], "both end the test"),
         (["--source-address", "203.0.113.7"], "is it an address of this machine?"),
