@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -34,27 +35,35 @@ class LocustWorker:
         *,
         time_scale: float = 1.0,
         web_port: int | None = None,
+        processes: int = 1,
+        options: Sequence[str] = (),
     ) -> None:
-        """`web_port`: the same run with Locust's web page on, started at once."""
+        """`web_port`: the same run with Locust's web page on. `fleet`: one of ours by name, or a file."""
         self._folder = TemporaryDirectory()
         self.runs = Path(self._folder.name)
-        command = [sys.executable, "-m", "locust", "-f", str(STEADY), "--processes", "1"]
+        command = [sys.executable, "-m", "locust", "-f", str(STEADY), "--processes", str(processes), *options]
         command += ["--headless"] if web_port is None else ["--autostart", "--web-port", str(web_port)]
         command += ["-u", str(stations), "-r", str(rate_per_s), "--csms-url", url, "--runs", str(self.runs)]
-        command += ["--fleet", str(HERE / "fleets" / f"{fleet}.toml"), "--time-scale", str(time_scale)]
+        command += [
+            "--fleet",
+            str(HERE / "fleets" / f"{fleet}.toml") if "/" not in fleet else fleet,
+            "--time-scale",
+            str(time_scale),
+        ]
         command += ["--master-bind-host", "127.0.0.1", "--only-summary", "--stop-timeout", "20"]
         self._log = (self.runs / "locust.log").open("w+")
         self.began_s = time.time()
         self._master = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)
-        self.worker = self._find_worker()
+        self.workers = self._find_workers(processes)
+        self.worker = self.workers[0]
 
-    def _find_worker(self) -> psutil.Process:
+    def _find_workers(self, count: int) -> list[psutil.Process]:
         master = psutil.Process(self._master.pid)
         give_up = time.monotonic() + PATIENCE_S
         while time.monotonic() < give_up and self._master.poll() is None:
             children = master.children()
-            if children:
-                return children[0]
+            if len(children) >= count:
+                return children
             time.sleep(0.1)
         raise RuntimeError(f"no worker came up:\n{self._said()}")
 
@@ -76,13 +85,13 @@ class LocustWorker:
                 self._master.kill()
 
     def cpu_s(self) -> float:
-        """User and system time of the worker's threads so far."""
-        times = self.worker.cpu_times()
-        return float(times.user + times.system)
+        """User and system time of the workers' threads so far."""
+        times = [worker.cpu_times() for worker in self.workers]
+        return float(sum(each.user + each.system for each in times))
 
     def rss_bytes(self) -> int:
-        """Resident memory of the worker."""
-        return int(self.worker.memory_info().rss)
+        """Resident memory of the workers."""
+        return int(sum(worker.memory_info().rss for worker in self.workers))
 
     def run(self) -> Any:
         """The run folder, as far as it is on disk."""
@@ -100,6 +109,18 @@ class LocustWorker:
             if time.monotonic() > give_up or self._master.poll() is not None:
                 raise RuntimeError(f"{column} stays below {count}: {self.health()}\n{self._said()}")
             time.sleep(0.5)
+
+    def wait_for_all(self, column: str, count: int) -> None:
+        """The same for the sum over all workers."""
+        give_up = time.monotonic() + 4 * PATIENCE_S
+        while self._sum(column) < count:
+            if time.monotonic() > give_up or self._master.poll() is not None:
+                raise RuntimeError(f"{column} stays at {self._sum(column)} of {count}:\n{self._said()}")
+            time.sleep(0.5)
+
+    def _sum(self, column: str) -> int:
+        rows = self.run().health if any(self.runs.glob("*/health/*/*")) else pd.DataFrame()
+        return 0 if rows.empty else int(rows.groupby("worker", observed=True)[column].last().sum())
 
     def calls(self, since_s: float, until_s: float, action: str | None = None) -> dict[str, Any]:
         """After `stop`: how many calls were answered in a window of Unix time, and our own lag in it."""

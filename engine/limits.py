@@ -11,18 +11,24 @@ SPARE_FILES: Final = 256  # run folder, control channels, libraries; one descrip
 _PORTS: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-def prepare(stations: int, *, source_addresses: int = 0) -> None:
+def open_files() -> int:
+    """How many this process has open."""
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 — names only
+
+
+def prepare(stations: int, *, source_addresses: int = 0, others_open: int | None = None) -> None:
     """Make room for this worker's `stations`, or say in numbers what is missing (PlanError).
 
     Raises the soft limit on open files as far as the hard one goes. `source_addresses` is how many were
-    given; none is the same as one. Ports are shared by all workers of a machine, which this cannot see.
+    given; none is the same as one. `others_open`: open files that are no stations, by default all of now.
+    Ports are shared by all workers of a machine, which this cannot see.
     """
-    _raise_open_files(stations)
+    _raise_open_files(stations, open_files() if others_open is None else others_open)
     _check_ports(stations, max(1, source_addresses))
 
 
-def _raise_open_files(stations: int) -> None:
-    needed = stations + SPARE_FILES + len(os.listdir("/proc/self/fd"))  # noqa: PTH208 — names only
+def _raise_open_files(stations: int, others: int) -> None:
+    needed = stations + SPARE_FILES + others
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     if hard != unlimited and needed > hard:

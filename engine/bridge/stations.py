@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import gevent
 import msgspec
 
+from engine import limits
 from engine.bridge import collect, pulse, statistics
 from engine.bridge.crossing import Crossing, native_sleep, native_thread
 from engine.bridge.messages import Closing, Order
@@ -18,6 +19,7 @@ from engine.loop import Ask, Begin, ClockOffset, Deploy, LoopSettings, Retire
 from profiles import fleets
 from results.recorder import Recorder
 from stations.core.plan import Personality
+from stations.errors import PlanError
 
 if TYPE_CHECKING:
     from results.columns import CallBatch
@@ -52,6 +54,9 @@ class Stations:
         self._environment = environment
         self._on_left = on_left
         self._rate_per_s = 1.0
+        self._deployed = 0
+        self._others_open = limits.open_files()
+        self._source_addresses = len(order.settings.source_addresses)
         self._uncounted: list[CallBatch] = []
         self._live = order.live
         self._beats: list[dict[str, Any]] = []
@@ -72,6 +77,8 @@ class Stations:
     def deploy(self, indices: list[int], rate_per_s: float) -> None:
         """Build these stations and boot them, `rate_per_s` of them each second."""
         self._rate_per_s = rate_per_s
+        if not self._have_room(indices):
+            return
         for start in range(0, len(indices), DEPLOY_CHUNK):
             if self.closing:
                 return
@@ -79,6 +86,26 @@ class Stations:
             built = [(index, self._deployment.station(index)) for index in chunk]
             self._crossing.post(Deploy(built, rate_per_s))
             gevent.sleep(0)
+
+    def _have_room(self, indices: list[int]) -> bool:
+        """Whether this process may open so many more sockets; a worker on another machine learns it here.
+
+        Beyond its limit not even the run folder could be written: such stations are not started, and the run
+        is told why.
+        """
+        try:
+            limits.prepare(
+                self._deployed + len(indices),
+                source_addresses=self._source_addresses,
+                others_open=self._others_open,
+            )
+        except PlanError as mistake:
+            log.error("%d stations are not started: %s", len(indices), mistake)  # noqa: TRY400 — said in full
+            self.bugs.append(str(mistake))
+            self._on_left(indices)
+            return False
+        self._deployed += len(indices)
+        return True
 
     def retire(self, indices: list[int]) -> None:
         """Let these stations end their transactions and close their links, not slower than they came.
@@ -149,6 +176,7 @@ class Stations:
             if self.on_answer is not None:
                 self.on_answer(answer)
         if facts.retired:
+            self._deployed -= len(facts.retired)
             self._on_left(facts.retired)
 
 

@@ -39,6 +39,7 @@ def judge(path: Path, record: RunRecord, health: pd.DataFrame, limits: Limits = 
     if health.empty:
         reasons.append("no health rows: nobody watched the load generator")
     for worker, rows in health.groupby("worker", observed=True):
+        reasons += _standstill(str(worker), rows, limits)
         reasons += _bad_seconds(str(worker), rows, limits) + _dropped_deadlines(str(worker), rows, limits)
     return Trust(tuple(reasons))
 
@@ -78,6 +79,16 @@ def _bad_seconds(worker: str, rows: pd.DataFrame, limits: Limits) -> list[str]:
         f"{name} up to {_amount(name, rows[name].max())}" for name in _PER_SECOND if broken[name].any()
     )
     return [f"worker {worker} did not keep time in {bad} of {len(rows)} seconds ({worst})"]
+
+
+def _standstill(worker: str, rows: pd.DataFrame, limits: Limits) -> list[str]:
+    """One row says that it stood still for many seconds, or rows are missing: one second is written each."""
+    delay_s = rows["loop_delay_max_us"].fillna(0).max() / 1e6
+    gap_s = rows["at"].sort_values().diff().max() / pd.Timedelta(seconds=1)  # not a number for a single row
+    stood_s = max(delay_s, gap_s) if gap_s > 1 else delay_s
+    if stood_s <= limits.bad_seconds:
+        return []
+    return [f"worker {worker} stood still for {stood_s:.0f} s"]
 
 
 def _amount(name: str, value: float) -> str:

@@ -57,6 +57,15 @@ def test_one_hiccup_in_a_short_run_is_forgiven(new_recorder, tmp_path):
     ).trust
 
 
+def test_a_worker_that_stood_still_makes_a_run_untrusted(new_recorder, tmp_path):
+    run = create(tmp_path, "t", arguments={}, seed=1, started_us=NOW_US, workers=["00"])
+    recorder = new_recorder(run.path)
+    for second in [*range(20), *range(26, 60)]:
+        recorder.health(NOW_US + second * 1_000_000, **GOOD)
+    run.finish([recorder.close()], ended_us=NOW_US + 60 * 1_000_000)
+    assert str(results.open(run.path).trust).endswith("worker 00 stood still for 7 s")
+
+
 def test_only_the_steady_seconds_count_when_they_are_marked(new_recorder, tmp_path):
     slow = GOOD | {"gen_lag_p99_us": 90_000}
     run = run_with_health(

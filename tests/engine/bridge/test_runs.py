@@ -4,6 +4,7 @@ import csv
 import os
 import signal
 import sqlite3
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -110,6 +111,28 @@ def test_a_killed_worker_makes_the_run_untrusted_and_tears_nobody_down(locust, p
     drain_us = next(mark["at_us"] for mark in record["marks"] if mark["phase"] == "drain")
     assert len(ends) == 5
     assert (ends["at"].astype("int64") >= drain_us).all(), "survivors stay up to the end"
+
+
+def test_a_stalled_worker_comes_back_and_no_station_ever_ran_twice(locust, port):
+    program = locust(
+        *("--headless", "-u", 10, "-r", 10, "--duration", "20s", "--processes", 2),
+        *("--master-bind-port", port, "--master-port", port),
+    )
+    program.wait_until("All users spawned")
+    program.wait_for_calls()
+    time.sleep(3.0)  # well into the steady state: only its seconds are judged
+    stalled = program.workers()[0]
+    os.kill(stalled, signal.SIGSTOP)
+    try:
+        time.sleep(6.0)  # longer than Locust waits for a heartbeat
+    finally:
+        os.kill(stalled, signal.SIGCONT)
+    program.finish()
+    assert "stood still for" in str(run_of(program).trust)
+    stations = run_of(program).stations
+    links = run_of(program).connections
+    opened = links[links["kind"] == "opened"].merge(stations[["station", "worker", "uid"]])
+    assert opened.groupby("uid", observed=True)["worker"].nunique().max() == 1
 
 
 @pytest.mark.parametrize("everybody", [False, True], ids=["the master alone", "the whole terminal"])
