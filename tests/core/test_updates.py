@@ -267,6 +267,16 @@ def test_the_log_is_bounded_and_only_kept_for_real_files():
     assert bench().station.log is None
 
 
+def test_a_million_retries_without_a_pause_do_not_stop_the_station():
+    """UF-1, GD-2, RPC-9: what a central system may ask for is done at a pace."""
+    station = bench(keys={"SupportedFileTransferProtocols": "HTTPS"})
+    many = {"retries": 10**9, "retryInterval": 0}
+    station.command("UpdateFirmware", location="ftp://files/V02", retrieveDate=station.time(), **many)
+    station.command("GetDiagnostics", location="ftp://files/", **many)
+    station.run(60)
+    assert station.command("ClearCache") == {"status": "Accepted"}
+
+
 # ---- triggers ---------------------------------------------------------------------------------------
 
 
