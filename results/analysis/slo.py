@@ -18,6 +18,7 @@ _GENERATOR_TIMES: Final = {
     "loop_delay_p99": "loop_delay_p99_us",
     "gen_lag_p99": "gen_lag_p99_us",
     "canary_p99": "canary_p99_us",
+    "clock_offset": "clock_offset_us",
 }
 _GENERATOR_SHARES: Final = {
     "cpu": ("cpu_percent", 100.0),

@@ -35,7 +35,7 @@ class Trust:
 
 def judge(path: Path, record: RunRecord, health: pd.DataFrame, limits: Limits = DEFAULT_LIMITS) -> Trust:
     """All reasons against trusting the run; `health` holds the seconds that count (steady, if known)."""
-    reasons = _ending(record) + _missing_rows(path, record)
+    reasons = _ending(record) + _missing_rows(path, record) + _wrong_clocks(record, limits)
     if health.empty:
         reasons.append("no health rows: nobody watched the load generator")
     for worker, rows in health.groupby("worker", observed=True):
@@ -68,6 +68,15 @@ def _missing_rows(path: Path, record: RunRecord) -> list[str]:
             if told != there:
                 reasons.append(f"worker {worker} wrote {told} rows of {table.name}, {there} are there")
     return reasons
+
+
+def _wrong_clocks(record: RunRecord, limits: Limits) -> list[str]:
+    offsets_us: dict[str, int] = record.clock.get("offsets_us", {})
+    return [
+        f"the clock of worker {worker} is {offset_us / 1e6:+.1f} s off the master's"
+        for worker, offset_us in sorted(offsets_us.items())
+        if abs(offset_us) > limits.clock_offset_us
+    ]
 
 
 def _bad_seconds(worker: str, rows: pd.DataFrame, limits: Limits) -> list[str]:

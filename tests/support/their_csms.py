@@ -3,8 +3,8 @@
     python their_csms.py LEDGER
 
 It prints its port, accepts every station and every badge, and writes down what it is told in its own words
-and units: kWh, one row per transaction, opened by StartTransaction and closed by StopTransaction. It shares no
-code with the project: the library decodes, checks each message against the official schemas, and encodes.
+and units: kWh, one row per transaction, opened by StartTransaction and closed by StopTransaction. It shares
+no code with the project: the library decodes, checks each message against the official schemas, and encodes.
 """
 
 import asyncio
