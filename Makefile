@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run ui setup setup-dev test check fmt lint types contracts unit clean
+.PHONY: run ui setup setup-dev test check bench fmt lint types contracts unit clean
 
 run: setup  ## a real load run on the embedded CSMS: 500 stations for about a minute
 	@$(BIN)/greenup run steady --stations 500 --spawn-rate 50 --duration 60s
@@ -36,6 +36,9 @@ test: setup-dev  ## set-up, then every check and every test
 	@$(MAKE) --no-print-directory check && echo "make test: all checks and tests passed"
 
 check: lint types contracts unit
+
+bench: setup-dev  ## every published figure beside last time's, at most 15 minutes
+	@$(BIN)/python benchmarks/table.py
 
 fmt: setup-dev
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

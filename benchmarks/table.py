@@ -1,0 +1,98 @@
+"""Runs the benchmarks one after the other and shows each figure beside last time's; at most 15 minutes.
+
+    python benchmarks/table.py [--save] [NAME …]
+
+`--save` makes this time the last time: benchmarks/figures.json, and the table in docs/performance.md. Run it
+on an otherwise idle machine; ratios travel to other machines, microseconds do not.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+LAST = HERE / "figures.json"
+PAGE = HERE.parent / "docs" / "performance.md"
+MARK = "<!-- benchmarks/table.py writes from here on -->"
+TIME_OUT_S = 240.0
+COMMANDS = {
+    "roundtrip": ["roundtrip.py"],
+    "hot_path": ["hot_path.py"],
+    "memory": ["memory.py"],
+    "boot": ["boot.py"],
+    "scale": ["scale.py", "--stations", "5000", "--seconds", "30"],
+    "station": ["station.py"],
+    "vehicles": ["vehicles.py"],
+    "wire": ["wire.py"],
+    "recorder": ["recorder.py"],
+    "embedded_csms": ["embedded_csms.py"],
+}
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    python = f"Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}"
+    return f"{len(models)} vCPU {models[0] if models else '?'}, {system}, {python}"
+
+
+def measured(name: str) -> dict[str, Any]:
+    """The figures of one script; none when it failed, which is said."""
+    script, *options = COMMANDS[name]
+    try:
+        done = subprocess.run(
+            [sys.executable, str(HERE / script), *options, "--json"],
+            capture_output=True, text=True, check=True, timeout=TIME_OUT_S,
+        )  # fmt: skip
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failure:
+        print(f"{name}: {failure}", file=sys.stderr)
+        return {}
+    return flat(json.loads(done.stdout.splitlines()[-1]))
+
+
+def flat(figures: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested figures by dotted name."""
+    found: dict[str, Any] = {}
+    for key, value in figures.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{before}{key}.")
+        else:
+            found[before + key] = value
+    return found
+
+
+def table(name: str, now: dict[str, Any], last: dict[str, Any]) -> list[str]:
+    command = " ".join(["python", f"benchmarks/{COMMANDS[name][0]}", *COMMANDS[name][1:]])
+    rows = [f"\n`{command}`\n", "| figure | now | last time |", "|---|--:|--:|"]
+    return rows + [f"| {key} | {value} | {last.get(key, '')} |" for key, value in now.items()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(COMMANDS)}; default: all")
+    parser.add_argument("--save", action="store_true")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(COMMANDS):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    last = json.loads(LAST.read_text()) if LAST.exists() else {}
+    figures, lines = dict(last), [f"\nMachine: {machine()}."]
+    for name in options.names or COMMANDS:
+        figures[name] = measured(name)
+        rows = table(name, figures[name], last.get(name, {}))
+        print("\n".join(rows), flush=True)
+    if options.save:
+        LAST.write_text(json.dumps(figures, indent=1) + "\n")
+        for name in [name for name in COMMANDS if figures.get(name)]:
+            lines += table(name, figures[name], last.get(name, {}))
+        head = PAGE.read_text().partition(MARK)[0]
+        PAGE.write_text(head + MARK + "\n" + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
