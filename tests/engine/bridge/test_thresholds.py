@@ -80,6 +80,17 @@ def test_a_brake_ends_the_run_in_good_order_with_code_6(locust, tmp_path, port):
     assert (found["run reached its end"], found["long"], found[""]) == ("failed", "error", 6)
 
 
+def test_a_brake_ends_a_run_of_the_web_page_too(locust, tmp_path, port):
+    write(tmp_path, 'brake = {check = "count(calls) < 3 over 20s", abort = true}')
+    program = locust(
+        *("--autostart", "--autoquit", 0, "--web-port", port, "-u", 6, "-r", 6),
+        *("--slo", "slo.toml", "--duration", "120s"),
+    )
+    program.wait_until(lambda: program.run_folders() and program.record()["status"] != "running", 60)
+    assert program.record()["status"] == "aborted"
+    assert program.finish() == 6, program.said
+
+
 def test_a_run_that_ends_by_itself_takes_its_brake_along(locust, tmp_path):
     write(tmp_path, 'brake = {check = "count(calls) < 1000000 over 1s", abort = true}')
     program = locust(*SMALL, "--duration", "5s")
