@@ -139,6 +139,7 @@ class Rough:
         else:
             self._excuse(when - now)
             self._out.append((when, self._write, (data,)))
+            self._unit.line_waits()
 
     def _write(self, data: bytes) -> None:
         if self._wire is not None:

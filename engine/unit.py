@@ -204,6 +204,11 @@ class Unit:
             self._wakes_at = due
             self._edge.arm(self, self._edge.clock.real_s(due))
 
+    def line_waits(self) -> None:
+        """The link holds something back, perhaps since a burst was written: nobody else would wake it."""
+        if self.link is not None and self.link.deadline < FOREVER:
+            self._edge.arm(self, self.link.deadline)
+
     def send_driver_away(self) -> None:
         """From now on nothing happens at the station but what is done by hand."""
         self.driver, self._driver_due = None, FOREVER

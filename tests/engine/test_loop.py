@@ -19,6 +19,7 @@ from profiles import fleets
 from profiles.fleetfile import Timestamps
 from profiles.fleets import Deployed
 from profiles.hardship import Hardship, Verb
+from profiles.network import Network
 from results.recorder import Recorder
 from stations.core.events import PlugIn, Swipe
 from stations.core.plan import Plan, Product
@@ -356,6 +357,18 @@ def test_time_can_be_compressed(tmp_path, central, timestamps):
     stamps = [parse_datetime(sent["timestamp"]) for *_, sent in central.seen if "timestamp" in sent]
     off_s = max(abs(stamp - time.time()) for stamp in stamps)
     assert off_s < PATIENCE_S if timestamps is Timestamps.REAL else off_s > 120.0
+
+
+def test_what_a_slow_line_holds_back_leaves_when_its_latency_is_over(run, central):
+    """A burst is written after deadlines are armed: the line itself must ask to be woken."""
+    plan = Plan("GU-0", f"{run.url}/GU-0", QUICK)
+    slow = Deployed(plan, None, network=Network(latency_ms=30.0))
+    run.loop.post(Deploy([(0, slow)], 1000.0))
+    run.until(accepted(1))
+    run.close()
+    calls = run.table("calls")
+    assert (calls["service_us"] >= 55_000).all()
+    assert calls["service_us"].max() < 2e6
 
 
 def test_health_is_told_every_second(run):
