@@ -63,7 +63,7 @@ def flat(figures: dict[str, Any], before: str = "") -> dict[str, Any]:
         if isinstance(value, dict):
             found |= flat(value, f"{before}{key}.")
         else:
-            found[before + key] = value
+            found[before + key] = round(value, 3) if isinstance(value, float) else value
     return found
 
 
