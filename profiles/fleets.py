@@ -20,6 +20,7 @@ from profiles.sites import Site, Visits
 from profiles.tags import Tag, TagPool
 from profiles.turns import Turns
 from profiles.visits import Schedule
+from stations.core.configuration import Configuration
 from stations.core.plan import Personality, Plan, Product
 from stations.core.product_faults import FAULTS
 from stations.core.streams import stream
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from stations.ocppconf import Conf
 
 FOLDER: Final = Path(__file__).with_name("fleets")
+_LONGEST_VERSION: Final = 50  # firmwareVersion is CiString50
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _ONE_SIDED: Final = "059004"  # 22 kW, so that the cars limit and not the station
 _TWO_SIDED: Final = "059014"
@@ -97,6 +99,7 @@ class Fleet:
         self.tags = TagPool(file.tags, self._where)
         self._check_patterns()
         hardship.check(file.hardship, f"{self._where}, $.hardship")
+        self._check_names()
         self._sites = [self._site(n, group) for n, group in enumerate(file.groups)]
         self._products = [self._product(n, group) for n, group in enumerate(file.groups)]
         self._turns = Turns([group.count for group in file.groups])
@@ -174,6 +177,15 @@ class Fleet:
                     f"{self._where}, $.{key}: {made[-1]} is too long; mend: at most {longest} characters"
                 )
 
+    def _check_names(self) -> None:
+        """A group's name seeds its places: two of one name would have the same visitors."""
+        names = [group.name for group in self.file.groups]
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                raise PlanError(
+                    f"{self._where}, $.groups[{n}].name: {name} is taken; mend: a name of its own"
+                )
+
     def _site(self, n: int, group: Group) -> Site:
         try:
             vehicles.check_mix(group.vehicles)
@@ -201,9 +213,19 @@ class Fleet:
         for fault in group.faults:
             if fault not in FAULTS:
                 raise PlanError(f"{place}.faults: there is no fault {fault}; mend: use {', '.join(FAULTS)}")
-        return structs.replace(
+        for version in group.firmware:
+            if len(version) > _LONGEST_VERSION:
+                raise PlanError(
+                    f"{place}.firmware: {version} is too long; mend: at most {_LONGEST_VERSION} characters"
+                )
+        known = structs.replace(
             reference, keys={**reference.keys, **_PLUG_AND_CHARGE[not group.badge], **group.keys}
         )
+        try:
+            Configuration(known)
+        except PlanError as error:
+            raise PlanError(f"{place}.keys: {error}; mend: the key or its value") from None
+        return known
 
 
 def _template(conf: "Conf", group: Group, stations: int) -> "Template":

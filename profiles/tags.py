@@ -35,6 +35,10 @@ class TagPool:
                 raise PlanError(
                     f"{where}, $.tags.{key}: {made[-1]} is too long; mend: at most 20 characters (AUTH-10)"
                 )
+            if made[0] == made[-1] and key == "pattern" and tags.size > 1:
+                raise PlanError(
+                    f"{where}, $.tags.pattern: all badges would be {made[0]}; mend: put {{number}} in it"
+                )
         if tags.unknown + tags.expired + tags.blocked > 1.0:
             raise PlanError(f"{where}, $.tags: the shares of refused badges exceed 1; mend: lower them")
 

@@ -115,6 +115,8 @@ class Conductor:
         common = ("num_users", "spawn_rate", "run_time", "stop_timeout", "processes", "headless")
         secret = settings.basic_auth_key
         fleet = fleets.load(settings.fleet)
+        for warning in fleet.warnings:
+            log.warning("fleet %s: %s", fleet.name, warning)
         folder = run_folders.create(
             settings.runs,
             Path(self._environment.locustfile or "run").stem,

@@ -1,10 +1,12 @@
 """`greenup forecast`, `sessions` and `curves`: fleets on the virtual edge, no network and no waiting."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from engine import curves, forecast, sessions
+from profiles import fleets
 from results.exit_codes import ExitCode
 
 _ABOUT: Final = {
@@ -29,7 +31,11 @@ def run(name: str, arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(parser)
-    command(parser.parse_args(list(arguments)))
+    options = parser.parse_args(list(arguments))
+    if options.fleet:
+        for warning in fleets.load(options.fleet).warnings:
+            print(f"fleet {options.fleet}: {warning}", file=sys.stderr)
+    command(options)
     return ExitCode.PASS
 
 

@@ -31,3 +31,17 @@ def test_mistakes_are_one_line_and_exit_code_2(command, capsys):
     words = ["nix"] if command == "forecast" else ["--profile", "nix"]
     assert cli.main([command, *words]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_is_odd_about_a_fleets_files_is_said_once(tmp_path, capsys):
+    """An element that the template has and the product does not know."""
+    (tmp_path / "site.xml").write_text("<OCPPConf>\n  <Installer>me</Installer>\n</OCPPConf>", "utf-8")
+    fleet = tmp_path / "mine.toml"
+    fleet.write_text(
+        'title = "mine"\n[[groups]]\nname = "g"\ncount = 1\nproduct = "059014"\nsite = "work-fr"\n'
+        'ocppconf = "site.xml"\n',
+        "utf-8",
+    )
+    out = str(tmp_path / "c.csv")
+    assert cli.main(["curves", "--fleet", str(fleet), "--sessions", "1", "--out", out]) == 0
+    assert capsys.readouterr().err.count("unknown element Installer") == 1

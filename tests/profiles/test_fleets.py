@@ -133,6 +133,37 @@ def test_the_json_schema_for_editors_is_the_one_of_the_structs():
     assert json.loads(shipped.read_text()) == schema(), "run: python -m profiles.fleetfile"
 
 
+GROUP = """
+[[groups]]
+name = "g"
+count = 2
+product = "059014"
+site = "work-fr"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (GROUP + GROUP, "$.groups[1].name: g is taken; mend: a name of its own"),
+        (f'{GROUP}keys = {{ HeartbeatInterval = "soon" }}', "$.groups[0].keys: configuration key Heartbeat"),
+        (f'{GROUP}keys = {{ HartbeatInterval = "9" }}', "$.groups[0].keys: unknown configuration key"),
+        (f'{GROUP}firmware = {{ "{"V" * 51}" = 1 }}', "is too long; mend: at most 50 characters"),
+        (f'{GROUP}[tags]\npattern = "ABC"', "$.tags.pattern: all badges would be ABC; mend: put {number}"),
+        (f'timestamps = "never"\n{GROUP}', "$.timestamps: invalid enum value 'never'; mend: "),
+    ],
+)
+def test_what_would_fail_later_is_said_when_the_file_is_read(tmp_path, text, says):
+    """C10: one line with file, place and mend."""
+    path = tmp_path / "mine.toml"
+    path.write_text(f'title = "mine"\n{text}\n', encoding="utf-8")
+    with pytest.raises(PlanError) as caught:
+        fleets.load(path)
+    assert str(caught.value).startswith("fleet mine.toml, ")
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", fleets.names())
 def test_ready_fleets_satisfy_the_json_schema(name):
     data = tomllib.loads((fleets.FOLDER / f"{name}.toml").read_text())
