@@ -1,9 +1,10 @@
-"""What a car costs: microseconds per meter sample, bytes per plugged car, a fleet in numpy.
+"""What a car costs: microseconds per meter sample, bytes per plugged car, a fleet in numpy; bytes per driver.
 
 python benchmarks/vehicles.py [--json]
 """
 
 import argparse
+import gc
 import json
 import tracemalloc
 from time import process_time_ns
@@ -16,7 +17,7 @@ from profiles.curves import Curves
 from profiles.supply import Supply
 from stations.core.streams import stream
 
-CARS, SAMPLES = 2000, 20
+CARS, SAMPLES, DRIVERS = 2000, 20, 3000
 
 
 def plugged(n: int) -> list[Car]:
@@ -29,6 +30,21 @@ def plugged(n: int) -> list[Car]:
         car.offer(0.0, 32.0)
         cars.append(car)
     return cars
+
+
+def driver_bytes(fleet: str) -> float:
+    """Memory of the people of a station once the run has begun: their next visits, and a share of the plans."""
+    deployment = fleets.load(fleet).deploy(DRIVERS, url_base="ws://virtual.invalid/")
+    drivers = [deployment.station(index).driver for index in range(DRIVERS)]
+    gc.collect()
+    tracemalloc.start()
+    for driver in drivers:
+        if driver is not None:
+            driver.start(0.0, deployment.start_local_s)
+    gc.collect()
+    held = tracemalloc.get_traced_memory()[0] / DRIVERS
+    tracemalloc.stop()
+    return held
 
 
 def main() -> None:
@@ -62,6 +78,7 @@ def main() -> None:
         "car_and_supply_bytes": round(car_bytes),
         "numpy_us_per_point": round(fleet_us, 4),
         "build_station_us": round(station_us, 2),
+        "started_driver_bytes": round(driver_bytes("mixed-city")),
     }
     for name, value in found.items():
         print(f"{name:<24}{value:>10}")

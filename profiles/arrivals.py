@@ -24,7 +24,7 @@ from stations.errors import StationBug
 DAY_S: Final = 86_400.0
 _CHANGE_S: Final = 90.0  # between a car that leaves and the next at the same connector
 _LONGEST_DAYS: Final = 3  # no stay is longer
-_KEPT_DAYS: Final = 4  # plans kept in memory: tomorrow, today, and for stations that start late
+_KEPT_DAYS: Final = 3  # plans kept in memory: tomorrow, today, and yesterday for whoever is late at 04:00
 
 
 class Parked(Struct, frozen=True, gc=False):
