@@ -33,7 +33,7 @@ def plugged(n: int) -> list[Car]:
 
 
 def driver_bytes(fleet: str) -> float:
-    """Memory of the people of a station once the run has begun: their next visits, and a share of the plans."""
+    """Memory of the people of a station once the run has begun: their next visits, a share of the plans."""
     deployment = fleets.load(fleet).deploy(DRIVERS, url_base="ws://virtual.invalid/")
     drivers = [deployment.station(index).driver for index in range(DRIVERS)]
     gc.collect()
