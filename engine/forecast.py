@@ -244,7 +244,7 @@ def table(day: Day, storm: Storm) -> str:
         part = slice(4 * hour, 4 * hour + 4)
         rates = [day.calls_per_s[action][part].mean() for action in actions]
         lines.append(
-            f"{hour:02d}:00  "
+            f"{hour:02d}:10  "
             + "".join(f"{rate:>13.3f}" for rate in rates)
             + f"{sum(rates):>9.2f}{day.sessions[part].mean():>10.0f}{day.power_kw[part].max():>9.0f}"
         )

@@ -72,7 +72,7 @@ def test_the_picture_is_well_formed_and_the_table_has_every_hour(told, tmp_path)
     assert ET.parse(path).getroot().tag.endswith("svg")
     lines = forecast.table(*told).splitlines()
     assert len(lines) == 2 + 24 + 2
-    assert [line[:5] for line in lines[2:26]] == [f"{hour:02d}:00" for hour in range(24)]
+    assert [line[:5] for line in lines[2:26]] == [f"{hour:02d}:10" for hour in range(24)]
     assert "power cut at 18:00" in lines[-1]
 
 
