@@ -149,7 +149,7 @@ async def a_limit_shows_in_the_readings(t: Bench):
         t.csms.forget()
         call = await t.csms.next("MeterValues")
         amps = reading(call, "Current.Import")
-        assert limit * 0.8 <= amps <= limit + 0.05, (amps, limit)
+        assert limit * 0.8 <= amps <= limit + 0.01, (amps, limit)
         assert abs(reading(call, "Current.Offered") - limit) < 0.01
 
 
