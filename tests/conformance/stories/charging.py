@@ -235,7 +235,7 @@ async def a_tx_profile_that_has_run_out_does_not_fall_back(t: Bench):
     like(await composite(t, 1, 200), [(0, 12), (100, 32)])
 
 
-@story("SC-10", quick=True)
+@story("SC-10", "GC-4", quick=True)
 async def the_sum_keeps_below_the_stations_maximum(t: Bench):
     await t.up(keys={"MeterValueSampleInterval": "1", "MeterValuesSampledData": "Current.Offered"})
     await t.charging(1, "A")
