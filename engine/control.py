@@ -174,7 +174,7 @@ class Control:
         plan = spec.plan()
         store = self._stores.setdefault(spec.state_dir, _store(spec.state_dir))
         station = Station(plan, SEED)
-        memory = store.load()
+        memory = store.load(plan.identity)
         if memory is not None:
             station.restore(memory)
         self._plan, self._store = plan, store
@@ -225,7 +225,7 @@ class Control:
 
     def persist(self, unit: Unit) -> None:
         """Before anything is sent that the store must not forget."""
-        self._store.save(unit.station.snapshot(self.clock.now()))
+        self._store.save(unit.station.plan.identity, unit.station.snapshot(self.clock.now()))
 
     def transfer(self, unit: Unit, wanted: ev.TransferWanted) -> None:
         """A real one, in a thread of its own that no end of the process waits for."""

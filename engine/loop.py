@@ -30,6 +30,7 @@ from engine.dial import Dial, DialSettings, tls_context
 from engine.edge import Wire
 from engine.facts import Answer, FactBatch, Tally
 from engine.journal import Journal
+from engine.keeper import Keeper
 from engine.link import Link
 from engine.ordeal import Ordeal
 from engine.rough import Rough
@@ -41,7 +42,6 @@ from profiles.fleets import Deployed
 from profiles.hardship import Hardship
 from results.recorder import Recorder
 from stations.core.events import Event, TransferEnded, TransferWanted
-from stations.core.station import Station
 from stations.errors import PlanError
 
 # A wake-up from sleep costs 25-60 us, more than a round trip: deadlines are served in groups. Half a tick, on
@@ -134,6 +134,7 @@ class Loop:
         settings: LoopSettings,
         recorder: Recorder,
         on_facts: Callable[[], object],
+        keeper: Keeper | None = None,
     ) -> None:
         """`on_facts` is called in the loop's thread after each batch. PlanError: TLS files do not load."""
         if settings.dial.ca_file is not None or settings.dial.certificate_file is not None:
@@ -142,6 +143,7 @@ class Loop:
         self.facts: Final[deque[FactBatch]] = deque()
         self.stopped = False  # set after the last batch, before its `on_facts`
         self.recorder: Final = recorder
+        self.keeper: Final = keeper or Keeper()
         self.clock: Clock = clock_of(settings.time_scale, settings.timestamps, settings.start_local_s)
         self.journal: Journal = Journal(self.clock, recorder)
         self.tally: Tally = Tally()
@@ -259,6 +261,7 @@ class Loop:
         until = monotonic() + CHANGES_S
         while self._ordeal.next_s <= self.clock.now() and monotonic() < until:
             self._ordeal.step()
+        self.keeper.step(self.clock)
         until = monotonic() + CHANGES_S
         while self._starts and self._credit >= 1.0 and monotonic() < until:
             self._begin(self._starts.popleft())
@@ -354,9 +357,10 @@ class Loop:
             index, plan.identity, product.model, product.personality.value, self.clock.unix_us(now)
         )
         try:
-            station = Station(plan, self.settings.seed)
+            station = self.keeper.born(plan, self.settings.seed)
         except Exception as error:  # noqa: BLE001 — as in Unit: our bug, reported, the others go on
-            self._bugs.append(f"station {index}: " + "".join(format_exception(error)))
+            told = str(error) if isinstance(error, PlanError) else "".join(format_exception(error))
+            self._bugs.append(f"station {index}: {told}")
             self._retired.append(index)
             return
         self._grown = True
@@ -419,12 +423,14 @@ class Loop:
         """A unit has ended."""
         del self._units[unit.index]
         self._ordeal.dismiss(unit.index)
+        self.keeper.leave(unit, self.clock, bug)
         self._retired.append(unit.index)
         if bug:
             self._bugs.append(bug)
 
     def persist(self, unit: Unit) -> None:
-        """Fleet stations of a load run live in memory."""
+        """Soon, in slices."""
+        self.keeper.mark(unit)
 
     def transfer(self, unit: Unit, wanted: TransferWanted) -> None:
         """No files are moved here: a plan that asks for real ones is told that they failed."""

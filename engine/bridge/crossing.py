@@ -13,6 +13,7 @@ from gevent.event import Event
 
 from engine.clock import monotonic
 from engine.facts import FactBatch
+from engine.keeper import Keeper
 from engine.loop import Command, Loop, LoopSettings, Stop
 from results.recorder import Recorder
 
@@ -33,14 +34,18 @@ class Crossing:
     """The loop thread of one test, and the greenlet that brings its facts to the hub."""
 
     def __init__(
-        self, settings: LoopSettings, recorder: Recorder, on_facts: Callable[[FactBatch], None]
+        self,
+        settings: LoopSettings,
+        recorder: Recorder,
+        on_facts: Callable[[FactBatch], None],
+        keeper: Keeper,
     ) -> None:
         self._on_facts = on_facts
         self._arrived = Event()
         self._stopped = Event()
         self._wakeup: Any = gevent.get_hub().loop.async_()
         self._wakeup.start(self._arrived.set)
-        self._loop = Loop(settings, recorder, self._wakeup.send)
+        self._loop = Loop(settings, recorder, self._wakeup.send, keeper)
         self._drainer = gevent.spawn(self._drain)
         self._loop.start(native_thread)
 

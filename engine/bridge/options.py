@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True):
     client_cert: str = ""
     client_key: str = ""
     slo: str = ""  # thresholds file
+    state: str = ""  # folder of the stations' non-volatile memories; empty: they end with the run
     collect: bool = False  # workers that share no path with the master send their files at the end
     hardship: list[Hardship] = []  # the fleet's, then the scenario's or what was given instead
 
@@ -75,6 +76,7 @@ ARGUMENTS: Final = (
     Argument("--duration", "", "end the test after this long: 60s, 5m, 1h30m; empty: when you stop it"),
     Argument("--slo", "", "thresholds (docs/gates.md) that the run is checked against when it has ended"),
     Argument("--runs", "runs", "folder that receives one result folder per test"),
+    Argument("--state", "", "folder that keeps the stations' memories from run to run; empty: none"),
     Argument(
         "--subprotocol",
         "strict",
@@ -162,6 +164,8 @@ def read(options: Any) -> Settings:
         client_cert=options.client_cert,
         client_key=options.client_key,
         slo=options.slo,
+        # absolute: a worker may have been started elsewhere
+        state=str(Path(options.state.strip()).resolve()) if options.state.strip() else "",
         collect=options.collect,
     )
     _check(settings)
@@ -227,6 +231,9 @@ def _check(settings: Settings) -> None:
         ),
         f"--seed {settings.seed}: must be 0 or more": settings.seed < 0,
         f"--time-scale {scale:g}: must be 0 or more": not 0 <= scale < float("inf"),
+        "--state: the embedded CSMS forgets with each run; give --csms-url of one that stays": (
+            settings.state and not url
+        ),
         "--client-cert and --client-key: give both or neither": (
             bool(settings.client_cert) != bool(settings.client_key)
         ),

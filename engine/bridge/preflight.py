@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from engine import limits
-from engine.bridge import analysis
+from engine.bridge import analysis, lasting
 from engine.bridge import options as our_options
 from engine.bridge.options import Settings
 from engine.bridge.web import login
@@ -68,6 +68,8 @@ def check_settings(settings: Settings) -> None:
         _check_bind(f"--source-address {address}", address, 0)
     if settings.slo:
         analysis.check_thresholds(settings.slo)
+    if settings.state:
+        lasting.check(settings)
     if settings.csms_url:
         probe(settings.csms_url, settings.tls_ca)
 

@@ -11,6 +11,7 @@ import msgspec
 from engine import limits
 from engine.bridge import collect, pulse, statistics
 from engine.bridge.crossing import Crossing, native_sleep, native_thread
+from engine.bridge.lasting import Lasting
 from engine.bridge.messages import Closing, Order
 from engine.bridge.options import AS_THE_FLEET_SAYS, Settings, timestamps
 from engine.dial import DialSettings
@@ -72,7 +73,8 @@ class Stations:
             metadata=order.metadata,
         )
         settings = loop_settings(order.settings, self._deployment.fleet, environment.stop_timeout)
-        self._crossing = Crossing(settings, self._recorder, self._on_facts)
+        self._lasting = Lasting(order.settings.state)
+        self._crossing = Crossing(settings, self._recorder, self._on_facts, self._lasting.keeper)
 
     def deploy(self, indices: list[int], rate_per_s: float) -> None:
         """Build these stations and boot them, `rate_per_s` of them each second."""
@@ -83,6 +85,11 @@ class Stations:
             if self.closing:
                 return
             chunk = indices[start : start + DEPLOY_CHUNK]
+            try:
+                self._lasting.recall([self._deployment.identity(index) for index in chunk])
+            except PlanError as mistake:
+                self._leave_out(indices[start:], mistake)
+                return
             built = [(index, self._deployment.station(index)) for index in chunk]
             self._crossing.post(Deploy(built, rate_per_s))
             gevent.sleep(0)
@@ -100,12 +107,15 @@ class Stations:
                 others_open=self._others_open,
             )
         except PlanError as mistake:
-            log.error("%d stations are not started: %s", len(indices), mistake)  # noqa: TRY400 — said in full
-            self.bugs.append(str(mistake))
-            self._on_left(indices)
+            self._leave_out(indices, mistake)
             return False
         self._deployed += len(indices)
         return True
+
+    def _leave_out(self, indices: list[int], mistake: PlanError) -> None:
+        log.error("%d stations are not started: %s", len(indices), mistake)
+        self.bugs.append(str(mistake))
+        self._on_left(indices)
 
     def retire(self, indices: list[int]) -> None:
         """Let these stations end their transactions and close their links, not slower than they came.
@@ -138,6 +148,7 @@ class Stations:
             self.bugs.append("the station thread did not end")
             log.error("the station thread did not end; its last seconds are not recorded")
         self._count()
+        self.bugs += self._lasting.close()
         receipt = gevent.get_hub().threadpool.apply(self._recorder.close)
         return Closing(self.run, self._worker, receipt, self.bugs)
 
@@ -165,6 +176,7 @@ class Stations:
             self._uncounted.append(facts.calls)
         if facts.health is not None:  # once a second: small batches cost 6 µs a call, this 1 µs
             self._count()
+            self._lasting.look()
         self.gauges |= msgspec.to_builtins(facts.gauges) | {
             name: value for name, value in (facts.health or {}).items() if name in SHOWN_HEALTH
         }
@@ -191,6 +203,7 @@ def deployment(order: Order) -> fleets.Deployment:
         basic_auth_key=settings.basic_auth_key or None,
         security_profile=security_profile(settings),
         client_certificate=bool(settings.client_cert),
+        durable=bool(settings.state),
         subprotocol_lenient=settings.subprotocol == "lenient",
     )
 

@@ -30,6 +30,7 @@ the central system that comes with this project is started for the run, on this 
 All other options go to Locust unchanged (locust --help), and to the scenario:
   --personality greenup|spec  --seed N  --time-scale X  --subprotocol strict|lenient  --runs FOLDER
   --hardship TOML (what goes wrong, instead of the scenario's: docs/scenarios.md)
+  --state FOLDER (keeps the stations' memories from run to run: docs/fleets.md)
   --source-address IP  --tls-ca FILE  --client-cert FILE  --client-key FILE
 Each can be set by environment too: GREENUP_CSMS_URL, GREENUP_FLEET, ...
 """

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stations.core.station import Station
 
 VERSION: Final = 2
+_SENT_SINCE: Final = 1_000_000  # calls need no snapshot; no id of theirs may come again (RPC-2)
 
 
 class Message(Struct, omit_defaults=True):
@@ -131,7 +132,7 @@ def restore(station: "Station", data: bytes) -> None:
     station.firmware = memory.firmware
     station.sequence = memory.sequence
     station.last_start_s = memory.last_start_s
-    station.message_id = int(memory.message_id)
+    station.message_id = int(memory.message_id) + _SENT_SINCE
     station.configuration.restore(memory.keys)
     for connector, side in zip(station.connectors, memory.sides, strict=True):
         _restore_side(connector, side, memory.transactions)

@@ -12,7 +12,7 @@ import pytest
 from msgspec import structs
 from websockets.asyncio.server import serve
 
-import engine.loop
+import engine.keeper
 from engine.dial import DialSettings
 from engine.loop import Ask, Begin, Deploy, Happen, Loop, LoopSettings, Retire, Stop
 from profiles import fleets
@@ -300,14 +300,14 @@ def test_a_failing_driver_retires_its_station_and_no_other(run):
 
 def test_a_station_that_cannot_be_built_is_a_bug_and_no_other_suffers(run, monkeypatch):
     """C10"""
-    real = engine.loop.Station
+    real = engine.keeper.Station
 
     def build(plan, seed):
         if plan.identity == "GU-1":
             raise StationBug("no such station")
         return real(plan, seed)
 
-    monkeypatch.setattr(engine.loop, "Station", build)
+    monkeypatch.setattr(engine.keeper, "Station", build)
     run.deploy(3)
     run.until(lambda g: accepted(2)(g) and run.retired == [1])
     assert "StationBug" in run.bugs[0]
