@@ -29,6 +29,7 @@ COMMANDS = {
     "vehicles": ["vehicles.py"],
     "wire": ["wire.py"],
     "recorder": ["recorder.py"],
+    "store": ["store.py"],
     "embedded_csms": ["embedded_csms.py"],
 }
 
