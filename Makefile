@@ -37,7 +37,7 @@ test: setup-dev  ## set-up, then every check and every test
 
 check: lint types contracts unit
 
-bench: setup-dev  ## every published figure beside last time's, at most 15 minutes
+bench: setup-dev  ## every published figure beside last time's
 	@$(BIN)/python benchmarks/table.py
 
 fmt: setup-dev
