@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "hot_path.py"
-# 3.11: 2,500 steps. A test that fails here says: a round trip has become dearer; find out by what.
+# On 3.11 it is 2,500. A test that fails here says: a round trip has become dearer; find out by what.
 MOST_STEPS = 2_600
 MOST_CALLS = 85
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11),
+    reason="the limits count the instructions of CPython 3.11 and of no other",
+)
 
 
 @pytest.fixture(scope="module")
