@@ -4,6 +4,7 @@ import resource
 
 import pytest
 
+from engine.bridge.lasting import Lasting
 from engine.bridge.stations import Stations
 
 pytestmark = pytest.mark.locust
@@ -23,7 +24,10 @@ def stations(monkeypatch):
     made._deployed, made._others_open, made._source_addresses = 0, 20, 0
     made._on_left = made.left.extend
     made._crossing = Posted()
-    made._deployment = type("Built", (), {"station": staticmethod(lambda index: index)})
+    made._lasting = Lasting("")
+    made._deployment = type(
+        "Built", (), {"station": staticmethod(lambda index: index), "identity": staticmethod(str)}
+    )
     return made
 
 
