@@ -213,9 +213,10 @@ class Run:
     def judged(self, limits: Limits = DEFAULT_LIMITS) -> Trust:
         """Whether the run counts under given limits; seconds of the steady phase, all when none is marked."""
         health = self.health
+        counted = pd.Series(data=True, index=health.index)
         if "steady" in {name for name, _, _ in self.phases} and not health.empty:
-            health = health[self.phase_of(health["at"]) == "steady"]
-        return judge(self.path, self.record, health, limits)
+            counted &= self.phase_of(health["at"]) == "steady"
+        return judge(self.path, self.record, health, counted, limits)
 
     @cached_property
     def trust(self) -> Trust:

@@ -33,13 +33,20 @@ class Trust:
         return "trusted" if self.trusted else "NOT TRUSTED: " + "; ".join(self.reasons)
 
 
-def judge(path: Path, record: RunRecord, health: pd.DataFrame, limits: Limits = DEFAULT_LIMITS) -> Trust:
-    """All reasons against trusting the run; `health` holds the seconds that count (steady, if known)."""
+def judge(
+    path: Path,
+    record: RunRecord,
+    health: pd.DataFrame,
+    counted: "pd.Series[bool]",
+    limits: Limits = DEFAULT_LIMITS,
+) -> Trust:
+    """All reasons against trusting the run; `counted`: which rows of `health` count (steady, if known)."""
     reasons = _ending(record) + _missing_rows(path, record) + _wrong_clocks(record, limits)
     if health.empty:
         reasons.append("no health rows: nobody watched the load generator")
-    for worker, rows in health.groupby("worker", observed=True):
-        reasons += _standstill(str(worker), rows, limits)
+    silent = health.sort_values("at").groupby("worker", observed=True)["at"].diff()  # before each row
+    for worker, rows in health[counted].groupby("worker", observed=True):
+        reasons += _standstill(str(worker), rows, silent[rows.index], limits)
         reasons += _bad_seconds(str(worker), rows, limits) + _dropped_deadlines(str(worker), rows, limits)
     return Trust(tuple(reasons))
 
@@ -90,10 +97,12 @@ def _bad_seconds(worker: str, rows: pd.DataFrame, limits: Limits) -> list[str]:
     return [f"worker {worker} did not keep time in {bad} of {len(rows)} seconds ({worst})"]
 
 
-def _standstill(worker: str, rows: pd.DataFrame, limits: Limits) -> list[str]:
+def _standstill(
+    worker: str, rows: pd.DataFrame, silent: "pd.Series[pd.Timedelta]", limits: Limits
+) -> list[str]:
     """One row says that it stood still for many seconds, or rows are missing: one second is written each."""
     delay_s = rows["loop_delay_max_us"].fillna(0).max() / 1e6
-    gap_s = rows["at"].sort_values().diff().max() / pd.Timedelta(seconds=1)  # not a number for a single row
+    gap_s = silent.max() / pd.Timedelta(seconds=1)  # not a number for a single row
     stood_s = max(delay_s, gap_s) if gap_s > 1 else delay_s
     if stood_s <= limits.bad_seconds:
         return []

@@ -85,6 +85,11 @@ def test_only_the_steady_seconds_count_when_they_are_marked(new_recorder, tmp_pa
     assert run.trust
 
 
+def test_seconds_between_two_steady_phases_are_no_standstill(new_recorder, tmp_path):
+    marks = [(0, "ramp"), (10, "steady"), (20, "storm"), (50, "steady")]
+    assert run_with_health(new_recorder, tmp_path, [GOOD] * 60, marks=marks).trust
+
+
 def test_limits_are_the_callers_choice(new_recorder, tmp_path):
     run = run_with_health(new_recorder, tmp_path, [GOOD] * 30)
     assert not run.judged(Limits(cpu_percent=40))
