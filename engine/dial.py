@@ -8,7 +8,7 @@ import ssl
 
 # Locust patches `socket.socket` with gevent's, which would start a hub in the loop's thread.
 from _socket import socket as NativeSocket  # noqa: N812 — a class under its own name
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
@@ -22,6 +22,14 @@ from stations.errors import PlanError
 IP_BIND_ADDRESS_NO_PORT: Final = 24  # Linux: the port is chosen at connect(), when the destination is known
 RESOLVED_FOR_S: Final = 60.0
 UNRESOLVED_FOR_S: Final = 5.0  # a missing name is asked for by thousands of stations at once
+
+# What this machine has run out of, which is no fault of the central system; with the mend.
+_SHORT_OF: Final = {
+    errno.EADDRNOTAVAIL: "source ports: give more addresses (--source-address), or widen ip_local_port_range",
+    errno.EMFILE: "open files in this process: more workers (--processes), or a higher limit (ulimit -n)",
+    errno.ENFILE: "open files on this machine: raise fs.file-max",
+    errno.ENOBUFS: "memory for sockets: raise net.ipv4.tcp_mem",
+}
 
 Address: TypeAlias = tuple[socket.AddressFamily, tuple[str, int]]
 
@@ -68,9 +76,17 @@ def tls_context(settings: DialSettings) -> ssl.SSLContext:
 class Dial:
     """Opens TCP and TLS for links: one TLS context, one answer per host name, source addresses in turn."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, settings: DialSettings) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        settings: DialSettings,
+        on_shortage: Callable[[str], object] | None = None,
+    ) -> None:
+        """`on_shortage` hears one line, once, of each thing that this machine runs out of."""
         self.loop: Final = loop
         self.settings: Final = settings
+        self._on_shortage = on_shortage
+        self._short_of: set[int] = set()
         self._native = _LentSocket if isinstance(loop, uvloop.Loop) else NativeSocket
         self._known: dict[tuple[str, int], tuple[float, asyncio.Future[list[Address]]]] = {}
         self._sources = {family: _in_turn(settings.source_addresses, family) for family in _FAMILIES}
@@ -84,6 +100,7 @@ class Dial:
                 return await self._connect(family, address)
             except OSError as error:
                 failure = error
+                self._look_for_shortage(error, address)
         raise failure
 
     async def transport(self, protocol: asyncio.Protocol, uri: WebSocketURI, sock: socket.socket) -> None:
@@ -117,6 +134,12 @@ class Dial:
             NativeSocket.close(sock)
             raise
         return cast("socket.socket", sock)
+
+    def _look_for_shortage(self, error: OSError, address: tuple[str, int]) -> None:
+        number = error.errno or 0
+        if number in _SHORT_OF and number not in self._short_of and self._on_shortage is not None:
+            self._short_of.add(number)
+            self._on_shortage(f"on the way to {address[0]}:{address[1]} we ran out of {_SHORT_OF[number]}")
 
     async def _resolve(self, host: str, port: int) -> list[Address]:
         """The host's addresses, asked for once and shared by everyone who waits."""

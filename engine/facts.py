@@ -45,6 +45,7 @@ class FactBatch(Struct):
     bugs: list[str] = []  # each a traceback; a run that has one is untrusted (C10)
     health: dict[str, float] | None = None  # once a second: the row of the `health` table
     answers: list[Answer] = []
+    shortages: list[str] = []  # what this machine ran out of, one line each; such a run is untrusted
 
 
 class Tally:

@@ -16,15 +16,17 @@ def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 — names only
 
 
-def prepare(stations: int, *, source_addresses: int = 0, others_open: int | None = None) -> None:
+def prepare(
+    stations: int, *, source_addresses: int = 0, others_open: int | None = None, on_machine: int = 0
+) -> None:
     """Make room for this worker's `stations`, or say in numbers what is missing (PlanError).
 
     Raises the soft limit on open files as far as the hard one goes. `source_addresses` is how many were
     given; none is the same as one. `others_open`: open files that are no stations, by default all of now.
-    Ports are shared by all workers of a machine, which this cannot see.
+    `on_machine`: stations of all workers of this machine, where they are known: they share its source ports.
     """
     _raise_open_files(stations, open_files() if others_open is None else others_open)
-    _check_ports(stations, max(1, source_addresses))
+    _check_ports(max(stations, on_machine), max(1, source_addresses))
 
 
 def _raise_open_files(stations: int, others: int) -> None:

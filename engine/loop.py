@@ -162,6 +162,7 @@ class Loop:
         self._retired: list[int] = []
         self._bugs: list[str] = []
         self._answers: list[Answer] = []
+        self._shortages: list[str] = []
         self._stop_by = FOREVER
         self._working = False  # another turn of work is scheduled
         self._grown = False  # stations were built since the last freeze
@@ -192,7 +193,7 @@ class Loop:
         loop = uvloop.new_event_loop()
         loop.set_exception_handler(self._complain)
         self._loop = loop
-        self._dial = Dial(loop, self.settings.dial)
+        self._dial = Dial(loop, self.settings.dial, self._short)
         self._canary = Canary(loop)
         loop.run_until_complete(self._canary.open())
         self._vitals = Vitals()
@@ -218,6 +219,9 @@ class Loop:
         error = context.get("exception")
         trace = "".join(format_exception(error)) if error is not None else ""
         self._bugs.append(f"loop: {context.get('message')} {trace}"[:4_000])
+
+    def _short(self, line: str) -> None:
+        self._shortages.append(line)
 
     def _tick(self) -> None:
         now = monotonic()
@@ -402,7 +406,8 @@ class Loop:
         bugs, self._bugs = self._bugs, []
         answers, self._answers = self._answers, []
         gauges = self.tally.gauges(len(self._units), len(self._waiting))
-        self.facts.append(FactBatch(gauges, calls, retired, bugs, health, answers))
+        shortages, self._shortages = self._shortages, []
+        self.facts.append(FactBatch(gauges, calls, retired, bugs, health, answers, shortages))
 
     # What units ask of their edge.
 

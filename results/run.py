@@ -67,6 +67,7 @@ class RunRecord(Struct, kw_only=True):
     lost_workers: list[str] = []
     receipts: dict[str, Receipt] = {}
     station_bugs: int = 0  # stations retired because our own code failed
+    shortages: list[str] = []  # what a worker's machine ran out of: open files, source ports
     untrusted: list[str] = []  # reasons known when the run ended; readers add what the health rows say
     exit_code: int | None = None
     scenario: dict[str, Any] = {}  # what the scenario found out; `said`: lines for the summary
@@ -104,6 +105,7 @@ class RunFolder(Struct):
         status: str = FINISHED,
         lost_workers: Collection[str] = (),
         station_bugs: int = 0,
+        shortages: Collection[str] = (),
         exit_code: int | None = None,
     ) -> RunRecord:
         """Seal the run. May be called again with more receipts; raises OSError when the disk refuses."""
@@ -112,6 +114,7 @@ class RunFolder(Struct):
         record.status, record.ended_us, record.exit_code = status, ended_us, exit_code
         record.lost_workers = sorted({*record.lost_workers, *lost_workers})
         record.station_bugs = station_bugs
+        record.shortages = list(shortages)
         record.untrusted = doubts(record)
         self._write()
         return record
@@ -207,7 +210,7 @@ def doubts(record: RunRecord) -> list[str]:
             )
     if record.station_bugs:
         reasons.append(f"{record.station_bugs} stations retired by bugs of the simulator")
-    return reasons
+    return reasons + record.shortages
 
 
 def versions() -> dict[str, str]:

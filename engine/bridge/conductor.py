@@ -357,6 +357,7 @@ class Conductor:
             status=self._status(trial),
             lost_workers=trial.faltered,
             station_bugs=len(trial.bugs),
+            shortages=trial.shortages,
         )
         if record.untrusted:
             self.codes.add(ExitCode.UNTRUSTED)

@@ -80,6 +80,7 @@ class Closing(msgspec.Struct, frozen=True):
     worker: str
     receipt: Receipt
     bugs: list[str]  # StationBug, one line each
+    shortages: list[str] = []  # what the worker's machine ran out of, one line each
 
 
 class Beat(msgspec.Struct, frozen=True):

@@ -94,7 +94,8 @@ ARGUMENTS: Final = (
     Argument(
         "--source-address",
         [""],  # Locust's form takes an empty list for one of numbers, and fails
-        "local address to connect from; give several for more than 28,000 stations per CSMS address",
+        "local address to connect from; several for more than 28,000 stations per CSMS address. Workers "
+        "on other machines: give each its own, and none to the master",
         {"action": "append"},
     ),
     Argument("--tls-ca", "", "certificates (PEM) to verify a wss:// CSMS with, instead of the system's"),
@@ -159,7 +160,7 @@ def read(options: Any) -> Settings:
         basic_auth_key=options.basic_auth_key,
         time_scale=options.time_scale,
         timestamps=options.timestamps,
-        source_addresses=[address for address in options.source_address if address],
+        source_addresses=own_addresses(options),
         tls_ca=options.tls_ca,
         client_cert=options.client_cert,
         client_key=options.client_key,
@@ -170,6 +171,11 @@ def read(options: Any) -> Settings:
     )
     _check(settings)
     return msgspec.structs.replace(settings, hardship=course(options, settings).hardship)
+
+
+def own_addresses(options: Any) -> list[str]:
+    """The source addresses given to this process."""
+    return [address for address in options.source_address if address]
 
 
 def course(options: Any, settings: Settings) -> Course:

@@ -3,6 +3,7 @@
 It happens while Locust parses its command line: before `--processes` forks, before a port is bound.
 """
 
+import os
 import socket
 import ssl
 import tempfile
@@ -51,8 +52,9 @@ def check(options: Any) -> None:
     """Raise PlanError for the first thing that cannot work."""
     if options.list_commands or options.show_task_ratio or options.show_task_ratio_json:
         return
-    if options.worker:
-        return  # a worker is told everything by its master
+    if options.worker:  # told by its master, except for what its own machine has
+        _check_addresses(our_options.own_addresses(options))
+        return
     if options.web_login and not options.headless:
         login.check()
     settings = our_options.read(options)
@@ -64,8 +66,7 @@ def check(options: Any) -> None:
 def check_settings(settings: Settings) -> None:
     """What needs the disk or the network; also for a form that was filled in by hand."""
     _check_runs_folder(Path(settings.runs))
-    for address in settings.source_addresses:
-        _check_bind(f"--source-address {address}", address, 0)
+    _check_addresses(settings.source_addresses)
     if settings.slo:
         analysis.check_thresholds(settings.slo)
     if settings.state:
@@ -80,9 +81,20 @@ def _check_size(options: Any) -> None:
         raise PlanError(f"-u {stations}: the number of stations must be 0 or more")
     if options.run_time and options.duration:
         raise PlanError("-t and --duration: both end the test; give one")
-    processes = options.processes or 1
-    in_each = ceil(stations / (processes if processes > 0 else 1))
-    limits.prepare(in_each, source_addresses=sum(map(bool, options.source_address)))
+    if options.master and not options.processes:
+        return  # its workers are elsewhere: each starts what it has room for, and says so
+    given = options.processes or 1
+    processes = given if given > 0 else os.cpu_count() or 1  # -1: one per core, as Locust reads it
+    limits.prepare(
+        ceil(stations / processes),
+        source_addresses=len(our_options.own_addresses(options)),
+        on_machine=stations,
+    )
+
+
+def _check_addresses(addresses: list[str]) -> None:
+    for address in addresses:
+        _check_bind(f"--source-address {address}", address, 0)
 
 
 def _check_runs_folder(runs: Path) -> None:

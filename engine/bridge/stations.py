@@ -51,6 +51,9 @@ class Stations:
         self.closing = False
         self.gauges: dict[str, Any] = {"calls": 0, "stations": 0, "waiting": 0}
         self.bugs: list[str] = []
+        self.shortages: list[
+            str
+        ] = []  # why stations were left out or cannot connect, by this machine's fault
         self._worker = worker
         self._environment = environment
         self._on_left = on_left
@@ -114,7 +117,7 @@ class Stations:
 
     def _leave_out(self, indices: list[int], mistake: PlanError) -> None:
         log.error("%d stations are not started: %s", len(indices), mistake)
-        self.bugs.append(str(mistake))
+        self.shortages.append(str(mistake))
         self._on_left(indices)
 
     def retire(self, indices: list[int]) -> None:
@@ -150,7 +153,7 @@ class Stations:
         self._count()
         self.bugs += self._lasting.close()
         receipt = gevent.get_hub().threadpool.apply(self._recorder.close)
-        return Closing(self.run, self._worker, receipt, self.bugs)
+        return Closing(self.run, self._worker, receipt, self.bugs, self.shortages)
 
     def _count(self) -> None:
         """Bring what has come into Locust's statistics."""
@@ -182,7 +185,10 @@ class Stations:
         }
         for bug in facts.bugs:
             log.error("a station was retired by a bug of ours: %s", bug)
+        for shortage in facts.shortages:
+            log.error("%s", shortage)
         self.bugs += facts.bugs
+        self.shortages += facts.shortages
         self.gauges |= {"bugs": len(self.bugs), "dropped_rows": self._recorder.dropped_rows}
         for answer in facts.answers:
             if self.on_answer is not None:

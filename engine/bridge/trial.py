@@ -143,6 +143,15 @@ class Trial:
         return [bug for closing in self.closings.values() for bug in closing.bugs]
 
     @property
+    def shortages(self) -> list[str]:
+        """What the workers' machines ran out of, one line each."""
+        return [
+            f"worker {closing.worker}: {shortage}"
+            for closing in self.closings.values()
+            for shortage in dict.fromkeys(closing.shortages)
+        ]
+
+    @property
     def receipts(self) -> list[Receipt]:
         """What the workers say they wrote."""
         return [closing.receipt for closing in self.closings.values()]

@@ -32,6 +32,7 @@ from engine.bridge.messages import (
     RUN,
     STOP,
 )
+from engine.bridge.options import own_addresses
 from engine.bridge.stations import STOP_GRACE_S, Stations
 from engine.bridge.timepiece import Timepiece
 
@@ -111,6 +112,10 @@ class Worker:
     def _on_run(self, msg: Any, **_event: Any) -> None:
         if self._stations is None:  # told twice: by the broadcast and as the answer to HELLO
             order = msgspec.convert(msg.data, messages.Order)
+            if not order.settings.source_addresses:  # each machine has addresses of its own
+                own = own_addresses(self._environment.parsed_options)
+                settings = msgspec.structs.replace(order.settings, source_addresses=own)
+                order = msgspec.structs.replace(order, settings=settings)
             self._timepiece = Timepiece()
             self._stations = Stations(order, self.name, self._environment, self._on_left)
             self._asked = 0

@@ -47,3 +47,14 @@ def test_too_many_stations_for_the_ports_asks_for_source_addresses(files, monkey
         limits.prepare(28_233)
     ports.unlink()
     limits.prepare(60_000)
+
+
+def test_workers_of_one_machine_share_its_ports(files, monkeypatch, tmp_path):
+    files["now"] = (100_000, 100_000)
+    ports = tmp_path / "range"
+    ports.write_text("32768\t60999\n")
+    monkeypatch.setattr(limits, "_PORTS", ports)
+    limits.prepare(10_000, on_machine=28_232)
+    with pytest.raises(PlanError, match=r"30,000 stations .* have 28,232 .* at least 2 source addresses"):
+        limits.prepare(10_000, on_machine=30_000)
+    limits.prepare(10_000, on_machine=30_000, source_addresses=2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import socket
 import ssl
@@ -394,6 +395,34 @@ def test_every_source_address_is_used_in_turn(new_loop):
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         assert runner.run(go()) == ["127.0.0.2", "127.0.0.3", "127.0.0.2", "127.0.0.3"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EADDRNOTAVAIL, "source ports: give more addresses"),
+        (errno.EMFILE, "open files in this process"),
+    ],
+)
+def test_what_this_machine_runs_out_of_is_told_once(monkeypatch, number, words):
+    async def go():
+        told = []
+        loop = asyncio.get_running_loop()
+        dial = Dial(loop, DialSettings(), told.append)
+
+        async def exhausted(_family, _address):
+            raise OSError(number, "none left")
+
+        monkeypatch.setattr(dial, "_connect", exhausted)
+        for _ in range(3):
+            witness = Witness()
+            await settled(Link(witness, dial, "ws://127.0.0.1:9000/GU-1"), witness)
+            assert witness.said[0][:2] == ("refused", LinkFailure.UNREACHABLE)
+        return told
+
+    told = asyncio.run(go())
+    assert len(told) == 1
+    assert f"on the way to 127.0.0.1:9000 we ran out of {words}" in told[0]
 
 
 def test_one_lookup_serves_all_links_that_wait(monkeypatch):

@@ -20,7 +20,7 @@ def stations(monkeypatch):
     """The hub's side of a worker that may open 400 files, 20 of them open already."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (400, 400))
     made = Stations.__new__(Stations)
-    made.closing, made.bugs, made.left = False, [], []
+    made.closing, made.shortages, made.left = False, [], []
     made._deployed, made._others_open, made._source_addresses = 0, 20, 0
     made._on_left = made.left.extend
     made._crossing = Posted()
@@ -38,7 +38,7 @@ def deployed(stations):
 def test_stations_within_the_limit_are_started(stations):
     stations.deploy(list(range(100)), 50.0)
     assert deployed(stations) == list(range(100))
-    assert stations.bugs == []
+    assert stations.shortages == []
 
 
 def test_stations_beyond_the_open_file_limit_are_not_started_and_the_run_is_told(stations):
@@ -46,8 +46,8 @@ def test_stations_beyond_the_open_file_limit_are_not_started_and_the_run_is_told
     stations.deploy(list(range(100, 150)), 50.0)
     assert deployed(stations) == list(range(100))
     assert stations.left == list(range(100, 150))
-    assert "the hard limit is 400" in stations.bugs[0]
-    assert "at most 124 stations per worker" in stations.bugs[0]
+    assert "the hard limit is 400" in stations.shortages[0]
+    assert "at most 124 stations per worker" in stations.shortages[0]
 
 
 def test_stations_that_left_make_room(stations):
