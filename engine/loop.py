@@ -193,7 +193,7 @@ class Loop:
         loop = uvloop.new_event_loop()
         loop.set_exception_handler(self._complain)
         self._loop = loop
-        self._dial = Dial(loop, self.settings.dial, self._short)
+        self._dial = Dial(loop, self.settings.dial, self._shortages.append)
         self._canary = Canary(loop)
         loop.run_until_complete(self._canary.open())
         self._vitals = Vitals()
@@ -219,9 +219,6 @@ class Loop:
         error = context.get("exception")
         trace = "".join(format_exception(error)) if error is not None else ""
         self._bugs.append(f"loop: {context.get('message')} {trace}"[:4_000])
-
-    def _short(self, line: str) -> None:
-        self._shortages.append(line)
 
     def _tick(self) -> None:
         now = monotonic()
@@ -406,7 +403,8 @@ class Loop:
         bugs, self._bugs = self._bugs, []
         answers, self._answers = self._answers, []
         gauges = self.tally.gauges(len(self._units), len(self._waiting))
-        shortages, self._shortages = self._shortages, []
+        shortages = self._shortages.copy()
+        self._shortages.clear()
         self.facts.append(FactBatch(gauges, calls, retired, bugs, health, answers, shortages))
 
     # What units ask of their edge.
