@@ -346,7 +346,7 @@ class Unit:
 
     def _ping(self, effect: ev.Ping, _now: float) -> None:
         if self.link is not None:
-            self.link.ping(effect.timeout_s / self._edge.clock.scale)
+            self.link.ping(effect.timeout_s)  # the peer's time is not compressed
 
     def _call_ended(self, effect: ev.CallEnded, _now: float) -> None:
         self._open_calls -= 1

@@ -143,10 +143,12 @@ class Fleet:
         client_certificate: bool = False,
         durable: bool = False,
         subprotocol_lenient: bool = False,
+        patience: float = 1.0,
         start: str | None = None,
     ) -> "Deployment":
         """The fleet at `count` stations (None: as written) against the CSMS at `url_base`.
 
+        `patience`: by how much time is compressed, if the CSMS's own is not (`Plan.patience`).
         `start`: another hour of the fleet's day at which the run begins, as in "17:50".
         """
         if count is not None and count < 1:
@@ -162,6 +164,7 @@ class Fleet:
             client_certificate,
             durable,
             subprotocol_lenient,
+            patience,
         )
         return Deployment(self, count or self.size, common, self._local_s(start))
 
@@ -246,6 +249,7 @@ class _Common(Struct, frozen=True):
     client_certificate: bool
     durable: bool
     subprotocol_lenient: bool
+    patience: float
 
 
 class Deployment:
@@ -293,6 +297,7 @@ class Deployment:
             security_profile=common.security_profile,
             client_certificate=common.client_certificate,
             durable=common.durable,
+            patience=common.patience,
         )
         template = self._templates[which]
         if template is not None:

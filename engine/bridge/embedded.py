@@ -13,7 +13,7 @@ from profiles import fleets
 
 DATABASE: Final = "csms.sqlite"
 BADGES: Final = "badges.csv"
-HEARTBEAT_S: Final = 30  # so that a run of a minute has heartbeats
+HEARTBEAT_S: Final = 30.0  # real seconds, so that a run of a minute has heartbeats
 
 Csms = Embedded
 
@@ -21,12 +21,14 @@ Csms = Embedded
 def start(folder: Path, settings: Settings) -> Csms:
     """Start it and wait until it listens; PlanError when it does not."""
     badges = folder / BADGES
+    fleet = fleets.load(settings.fleet)
     with badges.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["id_tag", "status", "parent_id_tag"])
-        for tag in fleets.load(settings.fleet).tags.all(settings.seed):
+        for tag in fleet.tags.all(settings.seed):
             if tag.status:  # a badge without one is a stranger's: the list must not have it
                 rows.writerow([tag.id_tag, tag.status, tag.parent_id_tag or ""])
+    interval_s = max(1, round(HEARTBEAT_S * (settings.time_scale or fleet.time_scale)))  # station seconds
     return start_embedded(
-        folder / DATABASE, arguments=["--tags", str(badges), "--restricted", "--interval", str(HEARTBEAT_S)]
+        folder / DATABASE, arguments=["--tags", str(badges), "--restricted", "--interval", str(interval_s)]
     )

@@ -202,7 +202,8 @@ def deployment(order: Order) -> fleets.Deployment:
     """The fleet of an order; any worker builds any of its stations, always the same one."""
     settings = order.settings
     personality = settings.personality
-    return fleets.load(settings.fleet).deploy(
+    fleet = fleets.load(settings.fleet)
+    return fleet.deploy(
         url_base=order.csms_url,
         seed=settings.seed,
         personality=None if personality == AS_THE_FLEET_SAYS else Personality(personality),
@@ -211,6 +212,7 @@ def deployment(order: Order) -> fleets.Deployment:
         client_certificate=bool(settings.client_cert),
         durable=bool(settings.state),
         subprotocol_lenient=settings.subprotocol == "lenient",
+        patience=settings.time_scale or fleet.time_scale,
     )
 
 

@@ -147,7 +147,7 @@ def _transmit(station: "Station", outgoing: Outgoing) -> None:
     time_out_s = configuration[MESSAGE_TIMEOUT]
     if not time_out_s:
         time_out_s = configuration[_TIME_OUTS.get(outgoing.action, CONF_BASIC_TIME)]
-    station.alarms.set(_CALL, now + time_out_s)
+    station.alarms.set(_CALL, now + time_out_s * station.plan.patience)
     station.effects.append(Send(data, call))
 
 

@@ -48,3 +48,4 @@ class Plan(Struct, frozen=True):
     security_profile: int = 0
     client_certificate: bool = False  # the edge has one: security profile 3 can be had (SEC-2)
     durable: bool = False  # emit Persist effects
+    patience: float = 1.0  # factor on time-outs of CALLs: where time is compressed, the other side's is not

@@ -57,6 +57,18 @@ def test_time_outs_come_from_the_products_keys(action, seconds):
     assert (end.outcome, end.done - end.call.sent) == (Outcome.TIMEOUT, seconds)
 
 
+@pytest.mark.parametrize(
+    ("action", "seconds"), [("BootNotification", 30), ("Authorize", 20), ("Heartbeat", 10)]
+)
+def test_a_central_system_is_given_its_whole_real_time_where_time_is_compressed(action, seconds):
+    """RPC-4, C9: 60 station seconds in one of the central system's."""
+    station = bench(power=False, patience=60.0)
+    station.answer[action] = SILENT
+    station.power().swipe().run(60 * 400)
+    end = next(end for end in station.ended() if end.call.action == action)
+    assert (end.outcome, end.done - end.call.sent) == (Outcome.TIMEOUT, 60 * seconds)
+
+
 @pytest.mark.parametrize("action", ["BootNotification", "Authorize", "StatusNotification"])
 def test_message_timeout_is_the_time_out_of_every_call(action):
     """RPC-4 (E3.82): spec only; 0 leaves it to the product's keys."""

@@ -185,7 +185,7 @@ def test_compressed_time_shrinks_no_latency():
     edge, station, unit = online(
         {ev.LinkUp: [ev.Send(b"[]", call), ev.Ping(30.0)], ev.Received: answer}, scale=60.0
     )
-    assert ("ping", 0.5) in edge.links[0].did
+    assert ("ping", 30.0) in edge.links[0].did, "the peer is given real seconds"
     edge.clock.at = T0 + 21.0
     station.due = T0 + 60.0
     unit.received(b"[3]")

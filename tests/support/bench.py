@@ -232,9 +232,11 @@ class Bench:
         return parse_datetime(sent.payload[field_name]) - EPOCH
 
 
-def bench(*, personality=Personality.GREENUP, connectors=1, keys=None, seed=1, power=True, **product):
+def bench(
+    *, personality=Personality.GREENUP, connectors=1, keys=None, seed=1, power=True, patience=1.0, **product
+):
     """A station on the bench, booted unless `power` is False."""
     made = Product(model="059004", connectors=connectors, personality=personality, keys=keys or {}, **product)
-    plan = Plan("GU-000001", "ws://localhost:9000/ocpp/GU-000001", made, serial="260988")
+    plan = Plan("GU-000001", "ws://localhost:9000/ocpp/GU-000001", made, serial="260988", patience=patience)
     station = Bench(Station(plan, seed))
     return station.power() if power else station
