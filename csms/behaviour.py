@@ -233,5 +233,7 @@ def read_behaviour(path: Path) -> Behaviour:
         return convert(tomllib.loads(path.read_text("utf-8")))
     except OSError as exc:
         raise PlanError(f"cannot read behaviour file {path}: {exc.strerror}") from exc
-    except ValueError as exc:  # tomllib's, msgspec's and UTF-8 errors alike
+    except UnicodeDecodeError as exc:
+        raise PlanError(f"{path}: is not UTF-8 text (byte {exc.start}); save it as UTF-8") from exc
+    except ValueError as exc:  # tomllib's and msgspec's errors alike
         raise PlanError(f"{path}: {exc}") from exc

@@ -16,6 +16,8 @@ from csms.tags import read_tags
 from stations.errors import PlanError
 from stations.wire.types import RegistrationStatus
 
+MOST_SECONDS: Final = 2**31 - 1  # an OCPP integer of 32 bits
+
 _DESCRIPTION: Final = """\
 A central system for OCPP 1.6J charging stations, for load tests and by itself:
 stations connect to ws://HOST:PORT/ocpp/IDENTITY, everything they report is kept
@@ -65,6 +67,8 @@ def _port(text: str) -> int:
 def _seconds(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds")
+    if int(text) > MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {MOST_SECONDS} seconds")
     return int(text)
 
 
@@ -202,8 +206,10 @@ def parse(arguments: Sequence[str], program: str = "python -m csms") -> Options:
 def _token(path: Path) -> str:
     try:
         token = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise PlanError(f"cannot read token file {path}: {exc}") from exc
+    except UnicodeDecodeError as exc:
+        raise PlanError(f"token file {path}: is not UTF-8 text (byte {exc.start}); save it as UTF-8") from exc
+    except OSError as exc:
+        raise PlanError(f"cannot read token file {path}: {exc.strerror}") from exc
     if not token or not token.isascii() or not token.isprintable():
         raise PlanError(f"{path}: the token must be one line of printable ASCII")
     return token

@@ -44,8 +44,12 @@ def read_passwords(path: Path) -> Passwords:
     """Lines `identity:password` (`*`: every other station) and `#` comments; PlanError names the line."""
     try:
         lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise PlanError(f"cannot read passwords file {path}: {exc}") from exc
+    except UnicodeDecodeError as exc:
+        raise PlanError(
+            f"passwords file {path}: is not UTF-8 text (byte {exc.start}); save it as UTF-8"
+        ) from exc
+    except OSError as exc:
+        raise PlanError(f"cannot read passwords file {path}: {exc.strerror}") from exc
     found: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import resource
 import ssl
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
+from socket import gaierror
 from typing import Final
 
 from aiohttp import web
@@ -254,7 +256,10 @@ def _in_url(host: str) -> str:
 
 
 def _cannot_listen(host: str, port: int, option: str, exc: OSError) -> str:
-    return f"cannot listen on {host}:{port} ({exc.strerror or exc}); choose another {option} or free this one"
+    foreign = isinstance(exc, gaierror) or exc.errno == errno.EADDRNOTAVAIL
+    reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror  # uvloop's is a sentence
+    mend = "is it an address of this machine?" if foreign else f"choose another {option} or free this one"
+    return f"cannot listen on {host}:{port} ({reason}); {mend}"
 
 
 def is_loopback(host: str) -> bool:

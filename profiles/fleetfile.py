@@ -20,6 +20,7 @@ class Timestamps(StrEnum):
     SIMULATED = "simulated"
 
 
+MOST_TIME_SCALE: Final = 10_000
 LOCAL_TIME: Final = r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([01]\d|2[0-3]):[0-5]\d$"
 
 
@@ -99,7 +100,11 @@ class FleetFile(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "Tue 08:00"
     time_scale: Annotated[
         float,
-        Meta(gt=0, le=10_000, description="simulated seconds per real second; 60 is a day in 24 minutes"),
+        Meta(
+            gt=0,
+            le=MOST_TIME_SCALE,
+            description="simulated seconds per real second; 60 is a day in 24 minutes",
+        ),
     ] = 1.0
     timestamps: Annotated[
         Timestamps,

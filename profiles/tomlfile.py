@@ -21,19 +21,23 @@ _STEP: Final = re.compile(r"\.(?P<key>\w+)|\[(?P<index>[^\]]*)\]")
 def read(path: Path, shape: Any, what: str) -> Any:
     """The file at `path` as a `shape`; `what` names its kind in messages ("fleet", "site")."""
     name = f"{what} {path.name}"
+    return parse(text(path, name), shape, name)
+
+
+def text(path: Path, name: str) -> str:
+    """What stands in the file at `path`; `name` stands first in messages."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise PlanError(f"{name}: is not UTF-8 text (byte {error.start}); mend: save it as UTF-8") from None
     except OSError as error:
         raise PlanError(f"{name}: cannot be read ({error.strerror}); mend: check the path {path}") from None
-    return parse(text, shape, name)
 
 
-def parse(text: str, shape: Any, name: str) -> Any:
-    """TOML `text` as a `shape`; `name` stands first in messages."""
+def parse(document: str, shape: Any, name: str) -> Any:
+    """A TOML `document` as a `shape`; `name` stands first in messages."""
     try:
-        data = tomllib.loads(text)
+        data = tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
         raise PlanError(f"{name}: is not TOML: {error}; mend: correct that line") from None
     try:

@@ -7,16 +7,18 @@ it can come from the command line, an environment variable or Locust's configura
 
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from locust.util.timespan import parse_timespan
 
 from engine import scenario
 from engine.scenario import Course
-from profiles import fleets
+from profiles import fleets, tomlfile
 from profiles import hardship as hardships
-from profiles.fleetfile import Timestamps
+from profiles.fleetfile import MOST_TIME_SCALE, Timestamps
 from profiles.hardship import Hardship
+from results.secrets import safe_url
 from stations.core.plan import Personality
 from stations.errors import PlanError
 
@@ -194,10 +196,7 @@ def _own_plan(said: str) -> list[Hardship]:
         return []
     if "=" in said:
         return hardships.parse(said, "--hardship")
-    try:
-        return hardships.parse(Path(said).read_text("utf-8"), f"--hardship {said}")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanError(f"--hardship {said}: cannot be read ({error}); name a TOML file") from None
+    return hardships.parse(tomlfile.text(Path(said), f"--hardship {said}"), f"--hardship {said}")
 
 
 def timestamps(settings: Settings, fleet: fleets.Fleet) -> Timestamps:
@@ -221,11 +220,29 @@ def duration_s(text: str) -> int:
     return seconds
 
 
+def _check_url(url: str) -> None:
+    """Every station's URL is this one, "/" and its identity (WS-1): what cannot be one is said at once."""
+    shown = f"--csms-url {safe_url(url)}"
+    if url and not url.startswith(SCHEMES):
+        raise PlanError(f"{shown}: the scheme must be ws:// or wss://")
+    try:
+        parts = urlsplit(url)
+        whole = not url or (parts.hostname and parts.port != 0)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise PlanError(f"{shown}: not a URL with a host and a port from 1 to 65535")
+    if "@" in parts.netloc:  # it would be shown in every log and result (C11)
+        raise PlanError(f"{shown}: no user name or password in the URL; give --basic-auth-key")
+    if "#" in url or any(letter.isspace() for letter in url):
+        raise PlanError(f"{shown}: a WebSocket URL has no # and no space (RFC 6455, section 3)")
+
+
 def _check(settings: Settings) -> None:
     """What can be said without touching the network, and the fleet file."""
     url, scale = settings.csms_url, settings.time_scale
+    _check_url(url)
     mistakes = {
-        f"--csms-url {url}: the scheme must be ws:// or wss://": url and not url.startswith(SCHEMES),
         f"--personality {settings.personality}: use greenup, spec or {AS_THE_FLEET_SAYS}": (
             settings.personality not in {AS_THE_FLEET_SAYS, *Personality}
         ),
@@ -236,7 +253,10 @@ def _check(settings: Settings) -> None:
             settings.timestamps not in {AS_THE_FLEET_SAYS, *Timestamps}
         ),
         f"--seed {settings.seed}: must be 0 or more": settings.seed < 0,
-        f"--time-scale {scale:g}: must be 0 or more": not 0 <= scale < float("inf"),
+        f"--time-scale {scale:g}: must be from 0 (as the fleet says) to {MOST_TIME_SCALE:,}": (
+            not 0 <= scale <= MOST_TIME_SCALE
+        ),
+        "--runs: is empty; name the folder that receives the result folders": not settings.runs.strip(),
         "--state: the embedded CSMS forgets with each run; give --csms-url of one that stays": (
             settings.state and not url
         ),

@@ -20,6 +20,7 @@ from engine.bridge.web import login
 from stations.errors import PlanError
 
 PROBE_TIMEOUT_S: Final = 5.0
+MOST_PORT: Final = 65_535
 
 
 def install(parser: Any, good: Any) -> None:
@@ -52,6 +53,8 @@ def check(options: Any) -> None:
     """Raise PlanError for the first thing that cannot work."""
     if options.list_commands or options.show_task_ratio or options.show_task_ratio_json:
         return
+    if options.master and options.worker:
+        raise PlanError("--master and --worker: a process is one or the other; give one")
     if options.worker:  # told by its master, except for what its own machine has
         _check_addresses(our_options.own_addresses(options))
         return
@@ -61,18 +64,19 @@ def check(options: Any) -> None:
     _check_size(options)
     check_settings(settings)
     _check_ports(options)
+    _check_written(options)
 
 
 def check_settings(settings: Settings) -> None:
     """What needs the disk or the network; also for a form that was filled in by hand."""
-    _check_runs_folder(Path(settings.runs))
+    _check_folder("--runs", Path(settings.runs))
     _check_addresses(settings.source_addresses)
     if settings.slo:
         analysis.check_thresholds(settings.slo)
     if settings.state:
         lasting.check(settings)
     if settings.csms_url:
-        probe(settings.csms_url, settings.tls_ca)
+        probe(settings)
 
 
 def _check_size(options: Any) -> None:
@@ -97,15 +101,30 @@ def _check_addresses(addresses: list[str]) -> None:
         _check_bind(f"--source-address {address}", address, 0)
 
 
-def _check_runs_folder(runs: Path) -> None:
+def _check_folder(flag: str, folder: Path) -> None:
     try:
-        runs.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=runs):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as failure:
         raise PlanError(
-            f"--runs {runs}: cannot write there ({failure.strerror}); name another folder"
+            f"{flag} {folder}: cannot write there ({failure.strerror}); name another folder"
         ) from None
+
+
+def _check_written(options: Any) -> None:
+    """Files that Locust writes at the end, when it would be too late to say that it cannot."""
+    for flag, name in (
+        ("--html", options.html_file),
+        ("--json-file", options.json_file),
+        ("--logfile", options.logfile),
+        ("--csv", options.csv_prefix),
+    ):
+        if not name:
+            continue
+        if flag != "--csv" and Path(name).is_dir():
+            raise PlanError(f"{flag} {name}: is a folder; name a file")
+        _check_folder(flag, Path(name).parent)
 
 
 def _check_ports(options: Any) -> None:
@@ -117,6 +136,8 @@ def _check_ports(options: Any) -> None:
 
 
 def _check_bind(what: str, host: str, port: int) -> None:
+    if not 0 <= port <= MOST_PORT:
+        raise PlanError(f"{what}: is no port; choose one from 1 to {MOST_PORT}")
     try:
         family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][
             0
@@ -129,23 +150,36 @@ def _check_bind(what: str, host: str, port: int) -> None:
         raise PlanError(f"{what}: {failure.strerror or failure}; {mend}") from None
 
 
-def probe(url: str, tls_ca: str) -> None:
+def probe(settings: Settings) -> None:
     """One connection to the CSMS, with TLS verified: enough to tell a wrong address from a slow server.
 
     No upgrade is asked for: that would show the CSMS a station that does not exist.
     """
+    url = settings.csms_url
     parts = urlsplit(url)
+    context = _tls(settings) if parts.scheme == "wss" else None
+    port = parts.port or (443 if context else 80)
+    host = parts.hostname or ""
     try:
-        port = parts.port or (443 if parts.scheme == "wss" else 80)
-        host = parts.hostname or ""
         with socket.create_connection((host, port), timeout=PROBE_TIMEOUT_S) as plain:
-            if parts.scheme == "wss":
-                context = ssl.create_default_context(cafile=tls_ca or None)
+            if context:
                 context.wrap_socket(plain, server_hostname=host).close()
-    except ValueError:
-        raise PlanError(f"--csms-url {url}: not a URL with a host and a port from 0 to 65535") from None
     except ssl.SSLError as failure:
         raise PlanError(f"--csms-url {url}: TLS failed ({failure.reason or failure}); see --tls-ca") from None
     except OSError as failure:
         reason = failure.strerror or str(failure) or type(failure).__name__
         raise PlanError(f"--csms-url {url}: cannot be reached ({reason}); is it running?") from None
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    """Verifies as the stations will, and shows their certificate."""
+    flag, path = "--tls-ca", settings.tls_ca
+    try:
+        context = ssl.create_default_context(cafile=path or None)
+        if settings.client_cert:
+            flag, path = "--client-cert", f"{settings.client_cert} with --client-key {settings.client_key}"
+            context.load_cert_chain(settings.client_cert, settings.client_key)
+    except OSError as failure:  # ssl.SSLError is one
+        reason = getattr(failure, "reason", None) or failure.strerror
+        raise PlanError(f"{flag} {path}: cannot be used ({reason}); name matching PEM files") from None
+    return context

@@ -65,6 +65,8 @@ def command(arguments: Sequence[str], *, environ: "os._Environ[str] | dict[str, 
     named = bool(arguments) and not arguments[0].startswith("-")
     scenario = arguments[0] if named else "steady"
     wanted, rest = parser().parse_known_args(arguments[1:] if named else arguments)
+    if wanted.ui and "--headless" in rest:
+        raise PlanError("--ui and --headless: one is with a page, the other without; give one")
     if wanted.basic_auth_key:
         environ[SECRET] = wanted.basic_auth_key
     words = ["-f", str(_locustfile(scenario))]
@@ -96,9 +98,11 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("--stations", type=_count, default=500, metavar="N", help="how many (default 500)")
     made.add_argument(
-        "--spawn-rate", type=_rate, default=50.0, metavar="R", help="boots per second (default 50)"
+        "-u", "--stations", "--users", type=_count, default=500, metavar="N", help="how many (default 500)"
+    )
+    made.add_argument(
+        "-r", "--spawn-rate", type=_rate, default=50.0, metavar="R", help="boots per second (default 50)"
     )
     made.add_argument(
         "--duration", metavar="T", help="60s, 10m, 1h30m; else until the scenario is over, or Ctrl-C"
@@ -142,16 +146,23 @@ def _locustfile(scenario: str) -> Path:
     if not path.is_file():
         known = ", ".join(_scenarios())
         raise PlanError(f"there is no scenario {scenario}; use {known}, or the path of a locustfile")
+    try:
+        ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as mistake:  # Locust would say it in a traceback
+        place = f", line {mistake.lineno}" if isinstance(mistake, SyntaxError) else ""
+        raise PlanError(f"{scenario}{place}: is not Python ({mistake}); mend that line") from None
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _processes(wanted: str, stations: int, *, ui: bool) -> list[str]:
     """Locust's --processes with a control port of its own, so that two runs at once do not meet."""
+    cores = len(os.sched_getaffinity(0))
     if wanted == "auto":
-        cores = len(os.sched_getaffinity(0))
         count = cores if ui else min(cores, ceil(stations / STATIONS_PER_PROCESS))
     elif wanted.isdecimal() and int(wanted) > 0:
         count = int(wanted)
+        if count > max(stations, cores):
+            raise PlanError(f"--processes {wanted}: more than the {stations} stations; use auto or fewer")
     else:
         raise PlanError(f"--processes {wanted}: use auto or a number from 1")
     if count == 1:

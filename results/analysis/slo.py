@@ -52,7 +52,9 @@ def load(path: Path | str) -> SloFile:
         found = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise PlanError(f"{path}: cannot be read ({error.strerror}); name a thresholds file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise PlanError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
         raise PlanError(f"{path}: not TOML ({error})") from error
     return from_mapping(found, str(path))
 

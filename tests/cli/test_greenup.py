@@ -30,6 +30,13 @@ def test_the_page_replaces_the_headless_run():
     assert after(words, "-u") == "500"
 
 
+def test_locusts_own_short_options_mean_the_same():
+    words = command(["-u", "100", "-r", "20"], environ={})
+    assert words.count("-u") == words.count("-r") == 1
+    assert (after(words, "-u"), after(words, "-r")) == ("100", "20")
+    assert "--processes" not in words
+
+
 def test_everything_else_goes_to_locust_in_order():
     rest = ["--csv", "out", "--seed", "7", "-L", "DEBUG", "--html", "out.html"]
     words = command(["steady", *rest], environ={})
@@ -61,6 +68,13 @@ def test_a_locustfile_of_ones_own_is_a_scenario(tmp_path):
     assert after(command([str(mine)], environ={}), "-f") == str(mine)
 
 
+def test_a_broken_locustfile_is_named_with_its_line(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text("x = 1\ndef f(:\n")
+    with pytest.raises(PlanError, match=r"mine\.py, line 2: is not Python"):
+        command([str(mine)], environ={})
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -68,6 +82,8 @@ def test_a_locustfile_of_ones_own_is_a_scenario(tmp_path):
         (["--stations", "0"], "0: must be a number from 1"),
         (["--spawn-rate", "-1"], "-1: must be more than 0"),
         (["--processes", "many"], "use auto or a number from 1"),
+        (["--processes", "1000", "--stations", "5"], "more than the 5 stations"),
+        (["--ui", "--headless"], "give one"),
     ],
 )
 def test_a_mistake_names_its_mend(arguments, words):

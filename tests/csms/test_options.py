@@ -36,6 +36,7 @@ def test_help_names_every_option_and_how_to_use_the_api(capsys):
         (["--port", "70000"], "not a port"),
         (["--port", "-1"], "not a port"),
         (["--interval", "-5"], "not a whole number"),
+        (["--interval", "99999999999"], "more than 2147483647 seconds"),
         (["--boot", "Maybe"], "invalid choice"),
         (["--colour"], "unrecognized"),
         (["--res"], "unrecognized"),  # no abbreviations: options may be added
@@ -58,6 +59,29 @@ def test_a_file_that_cannot_be_read_is_one_line_and_code_2(capsys, tmp_path, opt
     assert main([option, str(path)]) == 2
     said = capsys.readouterr().err
     assert str(path) in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--tags", "--auth", "--behaviour", "--api-token-file"])
+def test_a_file_that_is_no_text_is_one_line_and_code_2(capsys, tmp_path, option):
+    path = tmp_path / "latin"
+    path.write_bytes("caf\xe9:secret".encode("latin-1"))
+    assert main([option, str(path)]) == 2
+    said = capsys.readouterr().err
+    assert str(path) in said
+    assert "UTF-8" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [("203.0.113.7", "is it an address of this machine?"), ("no-such-host.invalid", "address")],
+)
+def test_an_address_of_somebody_else_is_named(capsys, tmp_path, host, words):
+    assert main(["--host", host, "--port", "0", "--database", str(tmp_path / "x.sqlite")]) == 2
+    said = capsys.readouterr().err
+    assert f"cannot listen on {host}:0 (" in said
+    assert words in said
     assert said.count("\n") == 1
 
 
