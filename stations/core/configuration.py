@@ -5,7 +5,7 @@ from functools import lru_cache
 from math import ceil
 from typing import Any, Final, TypeVar
 
-from stations.core.key_rules import items, show, split_phase
+from stations.core.key_rules import is_metered, items, show, split_phase
 from stations.core.keys import (
     CHARGING_STATION_MAX_LIMIT,
     CONNECTOR_PHASE_ROTATION,
@@ -33,10 +33,11 @@ class Configuration:
     Only overrides are stored; defaults are one dict for every station of a product.
     """
 
-    __slots__ = ("_acting", "_own", "_shared", "personality")
+    __slots__ = ("_acting", "_own", "_phases", "_shared", "personality")
 
     def __init__(self, product: Product) -> None:
         self.personality = product.personality
+        self._phases = product.phases
         self._shared, self._acting = _defaults(product)
         self._own: dict[str, Any] | None = None
 
@@ -100,7 +101,7 @@ class Configuration:
         wanted = items(text)
         supported = items(self.stored(key.supported_by))
         return len(wanted) <= self.stored(key.limited_by) and all(
-            split_phase(item)[0] in supported for item in wanted
+            split_phase(item)[0] in supported and is_metered(item, self._phases) for item in wanted
         )
 
     def overrides(self) -> dict[str, str]:

@@ -94,15 +94,29 @@ def items(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",")) if text.strip() else ()
 
 
-def _measurands(text: str) -> str:
-    for item in items(text):
-        if split_phase(item)[0] not in _MEASURANDS:
-            raise ValueError(f"no measurand: {item!r}")
-    return text
+METERED: Final = (
+    Measurand.CURRENT_IMPORT,
+    Measurand.CURRENT_OFFERED,
+    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL,
+    Measurand.ENERGY_ACTIVE_IMPORT_REGISTER,
+    Measurand.POWER_ACTIVE_EXPORT,
+    Measurand.POWER_ACTIVE_IMPORT,
+    Measurand.POWER_OFFERED,
+    Measurand.POWER_REACTIVE_IMPORT,
+    Measurand.POWER_FACTOR,
+    Measurand.VOLTAGE,
+)
+"""What the meter of a Green'Up knows (MV-8)."""
 
-
-MEASURANDS: Final[Rule[str]] = Rule("list of measurands", str, _measurands)
-_PHASES: Final = ("L1", "L2", "L3", "N", "L1-N", "L2-N", "L3-N", "L1-L2", "L2-L3", "L3-L1")
+_METERED_AS_ONE: Final = frozenset(
+    {
+        Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL,
+        Measurand.ENERGY_ACTIVE_IMPORT_REGISTER,
+        Measurand.POWER_OFFERED,
+    }
+)  # MV-6: no figure of their own for each phase
+_LINES: Final = ("L1", "L2", "L3")
+_PHASES: Final = (*_LINES, "N", "L1-N", "L2-N", "L3-N", "L1-L2", "L2-L3", "L3-L1")
 _MEASURANDS: Final = frozenset(Measurand)
 
 
@@ -112,6 +126,25 @@ def split_phase(item: str) -> tuple[str, str]:
     if phase in _PHASES and name in _MEASURANDS:
         return name, phase
     return item, ""
+
+
+def is_metered(item: str, phases: int = len(_LINES)) -> bool:
+    """Whether a meter on so many phases knows an item of a measurand list (MV-6, MV-8)."""
+    name, phase = split_phase(item)
+    if name not in METERED:
+        return False
+    line = phase.removesuffix("-N") if name == Measurand.VOLTAGE else phase
+    return not phase or (line in _LINES[:phases] and name not in _METERED_AS_ONE)
+
+
+def _measurands(text: str) -> str:
+    for item in items(text):
+        if not is_metered(item):
+            raise ValueError(f"the meter has no {item!r}")
+    return text
+
+
+MEASURANDS: Final[Rule[str]] = Rule("list of measurands", _measurands, _measurands)
 
 
 def _rotation(text: str) -> str:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from stations.core.key_rules import (
     BOOLEAN,
     MEASURANDS,
+    METERED,
     PHASE_ROTATION,
     PROTOCOLS,
     SECRET,
@@ -81,10 +82,7 @@ def _key(name: str, default: T, rule: Rule[T], effect: str, **more: Any) -> Key[
 _NATURAL: Final = integer()
 _TEXT: Final = text_of()
 _AMPERES: Final = integer(0, 1000)
-_METER: Final = (
-    "Current.Import,Current.Offered,Energy.Active.Import.Interval,Energy.Active.Import.Register,"
-    "Power.Active.Export,Power.Active.Import,Power.Offered,Power.Reactive.Import,Power.Factor,Voltage"
-)
+_METER: Final = ",".join(METERED)
 _LG3: Final = "Current.Import,Energy.Active.Import.Interval,Power.Active.Export"  # as the guide prints them
 _LG4: Final = "Current.Import,Energy.Active.Import.Interval"
 _REGISTER: Final = "Energy.Active.Import.Register"
@@ -220,7 +218,7 @@ SUPPORTED_FILE_TRANSFER_PROTOCOLS: Final = _key(
 SUPPORTED_METER_VALUES_ALIGNED_DATA: Final = _key(
     "supportedMeterValuesAlignedData",
     _METER,
-    _TEXT,
+    MEASURANDS,
     "MV-8: what MeterValuesAlignedData may list",
     answer=REJECTED,
 )
@@ -238,7 +236,7 @@ METER_VALUES_ALIGNED_DATA: Final = _key(
 SUPPORTED_METER_VALUES_SAMPLED_DATA: Final = _key(
     "supportedMeterValuesSampledData",
     _METER,
-    _TEXT,
+    MEASURANDS,
     "MV-8: what MeterValuesSampledData may list",
     answer=REJECTED,
 )
@@ -255,7 +253,11 @@ METER_VALUES_SAMPLED_DATA: Final = _key(
     limited_by=METER_VALUES_SAMPLED_DATA_MAX_LENGTH,
 )
 SUPPORTED_STOP_TXN_ALIGNED_DATA: Final = _key(
-    "supportedStopTxnAlignedData", _METER, _TEXT, "MV-8: what StopTxnAlignedData may list", answer=REJECTED
+    "supportedStopTxnAlignedData",
+    _METER,
+    MEASURANDS,
+    "MV-8: what StopTxnAlignedData may list",
+    answer=REJECTED,
 )
 STOP_TXN_ALIGNED_DATA_MAX_LENGTH: Final = _key(
     "StopTxnAlignedDataMaxLength", 10, _NATURAL, "MV-8: items of StopTxnAlignedData", answer=REJECTED
@@ -269,7 +271,11 @@ STOP_TXN_ALIGNED_DATA: Final = _key(
     limited_by=STOP_TXN_ALIGNED_DATA_MAX_LENGTH,
 )
 SUPPORTED_STOP_TXN_SAMPLED_DATA: Final = _key(
-    "supportedStopTxnSampledData", _METER, _TEXT, "MV-8: what StopTxnSampledData may list", answer=REJECTED
+    "supportedStopTxnSampledData",
+    _METER,
+    MEASURANDS,
+    "MV-8: what StopTxnSampledData may list",
+    answer=REJECTED,
 )
 STOP_TXN_SAMPLED_DATA_MAX_LENGTH: Final = _key(
     "StopTxnSampledDataMaxLength", 10, _NATURAL, "MV-8: items of StopTxnSampledData", answer=REJECTED

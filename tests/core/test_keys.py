@@ -118,6 +118,16 @@ def test_every_default_survives_its_own_rule(key, personality):
         ("MeterValuesSampledData", "", Status.ACCEPTED, Status.ACCEPTED),
         ("MeterValuesSampledData", "Voltage.L1, Current.Import", Status.ACCEPTED, Status.ACCEPTED),
         ("MeterValuesSampledData", "Voltage,Temperature", Status.REJECTED, Status.REJECTED),
+        ("MeterValuesSampledData", "Voltage.L2-N,Current.Offered.L3", Status.ACCEPTED, Status.ACCEPTED),
+        ("MeterValuesSampledData", "Voltage.L1-L2", Status.REJECTED, Status.REJECTED),
+        ("MeterValuesSampledData", "Current.Import.N", Status.REJECTED, Status.REJECTED),
+        ("MeterValuesSampledData", "Current.Import.L1-N", Status.REJECTED, Status.REJECTED),
+        (
+            "MeterValuesSampledData",
+            "Energy.Active.Import.Register.L2",
+            Status.REJECTED,
+            Status.REJECTED,
+        ),
         ("MeterValuesSampledData", ",".join(["Voltage"] * 51), Status.REJECTED, Status.REJECTED),
         ("StopTxnSampledData", ",".join(["Voltage"] * 11), Status.REJECTED, Status.REJECTED),
     ],
@@ -150,6 +160,21 @@ def test_keys_are_found_in_any_case_and_secrets_only_by_spec():
     assert Configuration(SPEC).known("AuthorizationKey") is keys.AUTHORIZATION_KEY
     assert Configuration(SPEC).change(keys.AUTHORIZATION_KEY, "short") is Status.REJECTED
     assert Configuration(SPEC).change(keys.AUTHORIZATION_KEY, "0" * 32) is Status.ACCEPTED
+
+
+def test_one_phase_has_no_other_phases():
+    """MV-6, MV-8."""
+    configuration = Configuration(Product(model="059002", connectors=1, phases=1))
+    assert configuration.change(keys.METER_VALUES_SAMPLED_DATA, "Voltage.L1") is Status.ACCEPTED
+    assert configuration.change(keys.METER_VALUES_SAMPLED_DATA, "Voltage.L3") is Status.REJECTED
+
+
+@pytest.mark.parametrize("name", ["MeterValuesSampledData", "supportedMeterValuesSampledData"])
+@pytest.mark.parametrize("item", ["SoC", "Warmth", "Power.Offered.L1"])
+def test_no_preset_makes_the_meter_show_what_it_does_not_know(name, item):
+    """MV-8: such a station would fail at its first sample."""
+    with pytest.raises(PlanError, match=f"{name}: the meter has no '{item}'"):
+        Configuration(Product(model="X", connectors=1, keys={name: f"Voltage,{item}"}))
 
 
 def test_presets_pass_access_and_range_but_not_type():

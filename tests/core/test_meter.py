@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stations.core.events import EvPause, EvResume, Swipe
+from stations.core.key_rules import METERED
 from stations.core.keys import METER_VALUES_SAMPLED_DATA
 from stations.core.meter import template
 from stations.core.plan import Personality
@@ -316,6 +317,14 @@ def test_triggered_values_have_their_own_context_and_are_no_members_of_the_queue
     assert [call.payload.get("transactionId") for call in calls] == [None, 1001, None]
     assert {one["context"] for call in calls for one in sampled(call)} == {"Trigger"}
     assert station.station.backlog == 0
+
+
+def test_there_is_a_column_for_everything_that_can_be_asked_for():
+    """MV-8: what the key table offers is what a sample can be made of."""
+    for personality in Personality:
+        for context in ReadingContext:
+            made = template(",".join(METERED), context, 1, personality)
+            assert len(made.columns) == len(METERED)
 
 
 lists = st.lists(
