@@ -65,9 +65,9 @@ class Intake:
 
 def move(wanted: TransferWanted) -> Moved:
     """Do it; every failure is an answer, none an exception. Blocks."""
-    location = urlsplit(wanted.location)
-    client = _CLIENTS.get(location.scheme.lower())
     try:
+        location = urlsplit(wanted.location)
+        client = _CLIENTS.get(location.scheme)
         if client is None:
             return Moved(ok=False, detail=f"no client for {location.scheme or 'a location without a scheme'}")
         if wanted.kind == "firmware":

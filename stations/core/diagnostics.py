@@ -42,7 +42,7 @@ Steps: TypeAlias = list[Step]
 
 def window(request: GetDiagnostics, now_unix: float) -> tuple[float, float]:
     """The span of Unix time asked for (GD-3): startTime to stopTime, open ends are the beginning and now."""
-    start = 0.0 if request.start_time is None else parse_datetime(request.start_time)
+    start = 0.0 if request.start_time is None else max(0.0, parse_datetime(request.start_time))
     stop = now_unix if request.stop_time is None else min(now_unix, parse_datetime(request.stop_time))
     return start, stop
 
@@ -79,12 +79,12 @@ class DiagnosticsUpload:
     ) -> None:
         """`model` None asks for a real upload (GD-1). The first step is due at once, after the answer."""
         self._luck = luck
-        self._model = model
-        self._next: tuple[GetDiagnostics, str] | None = None
-        self._begin(request, name, now)
+        self._next: tuple[GetDiagnostics, str, Transfers | None] | None = None
+        self._begin(request, name, model, now)
 
-    def _begin(self, request: GetDiagnostics, name: str, now: float) -> None:
+    def _begin(self, request: GetDiagnostics, name: str, model: Transfers | None, now: float) -> None:
         self.request = request
+        self._model = model
         self.file_name = name
         self.stage = Stage.WAITING
         self.due: float | None = now
@@ -97,12 +97,12 @@ class DiagnosticsUpload:
         """The answer to TriggerMessage: Idle unless uploading (DIAG-1)."""
         return DiagnosticsStatus.UPLOADING if self._told else DiagnosticsStatus.IDLE
 
-    def ask_again(self, request: GetDiagnostics, name: str, now: float) -> None:
+    def ask_again(self, request: GetDiagnostics, name: str, now: float, model: Transfers | None) -> None:
         """Another GetDiagnostics: now if this one is over or has not begun, else behind it (GD-4)."""
         if self._told:
-            self._next = request, name
+            self._next = request, name, model
         else:
-            self._begin(request, name, now)
+            self._begin(request, name, model, now)
 
     def advance(self, now: float) -> Steps:
         """The alarm rang."""

@@ -79,13 +79,13 @@ class FirmwareUpdate:
     __slots__ = (
         "_fails",
         "_luck",
-        "_model",
         "_retries_left",
         "_retrieve_unix",
         "_retry_interval_s",
         "_told",
         "due",
         "location",
+        "model",
         "stage",
     )
 
@@ -100,7 +100,7 @@ class FirmwareUpdate:
         self._retries_left = max(0, request.retries or 0)
         self._retry_interval_s = pause_s(request.retry_interval)
         self._luck = luck
-        self._model = model
+        self.model = model  # as the location and the configuration are now
         self._fails = False  # what a modelled step was drawn to end with
         self._told = False  # Downloading is reported once, not for each attempt
 
@@ -126,7 +126,7 @@ class FirmwareUpdate:
 
     def transfer_ended(self, now: float, *, ok: bool, detail: str, busy: bool) -> Steps:
         """A real download is over."""
-        if self.stage is not Stage.DOWNLOADING or self._model is not None:
+        if self.stage is not Stage.DOWNLOADING or self.model is not None:
             return []
         self._fails = detail == INVALID_IMAGE
         return self._downloaded(now, ok=ok or self._fails, busy=busy)
@@ -152,10 +152,10 @@ class FirmwareUpdate:
     def _download(self, now: float) -> Steps:
         steps: Steps = [] if self._told else [Notify(FirmwareStatus.DOWNLOADING)]
         self.stage, self._told = Stage.DOWNLOADING, True
-        if self._model is None:
+        if self.model is None:
             self.due = None
             return [*steps, Fetch(self.location)]
-        attempt = draw(self._model.download, self._luck)
+        attempt = draw(self.model.download, self._luck)
         self.due, self._fails = now + attempt.duration_s, not attempt.ok
         return steps
 
@@ -172,9 +172,9 @@ class FirmwareUpdate:
         return steps if busy else steps + self._install(now)
 
     def _install(self, now: float) -> Steps:
-        attempt = draw(REAL_INSTALL if self._model is None else self._model.install, self._luck)
+        attempt = draw(REAL_INSTALL if self.model is None else self.model.install, self._luck)
         # A real image has been judged by its content; a modelled one is judged by the draw.
-        self._fails = self._fails if self._model is None else not attempt.ok
+        self._fails = self._fails if self.model is None else not attempt.ok
         self.stage, self.due = Stage.INSTALLING, now + attempt.duration_s
         return [Notify(FirmwareStatus.INSTALLING)]
 
@@ -202,9 +202,9 @@ class FirmwareUpdate:
         ]
 
     @classmethod
-    def restored(cls, snapshot: Sequence[Any], luck: Stream, model: Transfers | None) -> "FirmwareUpdate":
-        """An update out of the store; `restore` lets it go on when the station begins."""
-        update = cls(UpdateFirmware(snapshot[1], _NEVER), 0.0, _no_clock_yet, luck, model)
+    def restored(cls, snapshot: Sequence[Any], luck: Stream) -> "FirmwareUpdate":
+        """An update out of the store; when the station begins it gets its model and goes on."""
+        update = cls(UpdateFirmware(snapshot[1], _NEVER), 0.0, _no_clock_yet, luck, None)
         update.restore(snapshot, 0.0, _no_clock_yet)
         return update
 
@@ -216,6 +216,7 @@ class FirmwareUpdate:
         self.due = None
         if self.stage not in {Stage.RESTARTING, Stage.OVER}:
             self.stage, self.due = Stage.WAITING, now + max(0.0, wait_s(self._retrieve_unix))
+            self._told = False  # FW-1: Downloading comes before Downloaded, the second time too
 
 
 _STATUS: Final = {

@@ -15,7 +15,7 @@ from stations.core.events import Outcome, TransferEnded, TransferWanted
 from stations.core.firmware import FirmwareUpdate, Stage
 from stations.core.key_rules import items
 from stations.core.keys import SUPPORTED_FILE_TRANSFER_PROTOCOLS
-from stations.core.transfers import UNREACHABLE, Transfers
+from stations.core.transfers import UNREACHABLE, Transfers, protocol_of
 from stations.wire.messages import (
     Confirmation,
     DiagnosticsStatusNotification,
@@ -40,8 +40,7 @@ def _noted(
 
 def _model(station: "Station", location: str) -> Transfers | None:
     """UF-1, GD-1: a protocol that SupportedFileTransferProtocols does not list fails without being tried."""
-    protocol = location.partition(":")[0].upper()
-    if protocol in items(station.configuration[SUPPORTED_FILE_TRANSFER_PROTOCOLS]):
+    if protocol_of(location) in items(station.configuration[SUPPORTED_FILE_TRANSFER_PROTOCOLS]):
         return station.transfer_model
     return UNREACHABLE
 
@@ -133,8 +132,10 @@ def firmware_status(station: "Station") -> FirmwareStatus:
 
 def resume_update(station: "Station") -> None:
     """The software begins: an update goes on, from its beginning unless this restart was its own."""
-    if station.update is not None:
-        station.update.restore(station.update.snapshot(), station.now, partial(wall.wait_s, station))
+    update = station.update
+    if update is not None:
+        update.model = _model(station, update.location)
+        update.restore(update.snapshot(), station.now, partial(wall.wait_s, station))
         _arm_update(station)
 
 
@@ -147,11 +148,11 @@ def _get_diagnostics(station: "Station", request: GetDiagnostics) -> GetDiagnost
     name = diagnostics.file_name(request, station.plan.identity, wall.unix_s(station))
     if name is None:
         return GetDiagnosticsConf()
+    model = _model(station, request.location)
     if station.upload is None:
-        model = _model(station, request.location)
         station.upload = DiagnosticsUpload(request, name, station.now, station.luck, model)
     else:
-        station.upload.ask_again(request, name, station.now)
+        station.upload.ask_again(request, name, station.now, model)
     _arm_upload(station)
     return GetDiagnosticsConf(name)
 

@@ -136,6 +136,9 @@ def restore(station: "Station", data: bytes) -> None:
     station.configuration.restore(memory.keys)
     for connector, side in zip(station.connectors, memory.sides, strict=True):
         _restore_side(connector, side, memory.transactions)
+    station.connectors[0].aligned_wh = sum(
+        side.register_wh for side in memory.sides
+    )  # MV-5: the main meter's
     station.queue = [_restored(message, memory.transactions) for message in memory.queue] or None
     _restore_parts(station, memory)
 
@@ -168,4 +171,4 @@ def _restore_parts(station: "Station", memory: Memory) -> None:
         station.reservations = Reservations()
         station.reservations.restore(memory.reservations)
     if memory.update is not None:
-        station.update = FirmwareUpdate.restored(memory.update, station.luck, station.transfer_model)
+        station.update = FirmwareUpdate.restored(memory.update, station.luck)

@@ -410,6 +410,14 @@ _DECODER: Final = msgspec.json.Decoder(MeterValue)
 # ---- on demand ----------------------------------------------------------------------------------------
 
 
+def _idle_since_wh(station: "Station", connector: "Connector") -> float:
+    """MV-5: without a transaction and without a clock there is no interval that had energy in it."""
+    if station.configuration[CLOCK_ALIGNED_DATA_INTERVAL] > 0:
+        return connector.aligned_wh
+    sides = station.connectors[1:] if connector.number == 0 else (connector,)
+    return sum(side.energy_wh(station.now) for side in sides)
+
+
 def trigger(station: "Station", connector: "Connector") -> None:
     """TM-2: sampled measurands now, context Trigger; not a member of the queue (Q-2)."""
     main = connector.number == 0
@@ -417,7 +425,7 @@ def trigger(station: "Station", connector: "Connector") -> None:
     if wanted is None:
         return
     running = connector.transaction
-    since_wh = connector.aligned_wh if running is None else running.interval_wh
+    since_wh = _idle_since_wh(station, connector) if running is None else running.interval_wh
     value = wanted.fill(wall.stamp(station, wall.unix_s(station)), _sight(station, connector, since_wh))
     calls.put(
         station,

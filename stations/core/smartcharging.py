@@ -23,6 +23,7 @@ from stations.wire.types import (
 )
 from stations.wire.types import ChargingProfilePurposeType as Purpose
 
+_NO_LIMIT: Final = 1e9  # A or W: no socket gives so much, and any number may come over the wire
 _RECURRENCE_S: Final = {RecurrencyKindType.DAILY: DAY_S, RecurrencyKindType.WEEKLY: WEEK_S}
 
 
@@ -220,7 +221,7 @@ def compiled(profile: wire.ChargingProfile, connector: int, received_unix: float
         valid_to_ms=_optional_ms(profile.valid_to),
         in_watts=schedule.charging_rate_unit is ChargingRateUnitType.W,
         starts_s=tuple(period.start_period for period in periods),
-        limits_tenths=tuple(round(period.limit * 10) for period in periods),
+        limits_tenths=tuple(round(min(period.limit, _NO_LIMIT) * 10) for period in periods),
         phases=tuple(period.number_phases or 0 for period in periods),
     )
 

@@ -6,6 +6,7 @@ transfers are the edge's business (`TransferWanted`, `TransferEnded`) and only h
 
 from math import log
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -35,6 +36,16 @@ REAL_INSTALL: Final = Odds(2.0, spread=0.0)
 
 # A location that the station cannot reach at all: every attempt fails at once.
 UNREACHABLE: Final = Transfers(Odds(0.0, failures=1.0), Odds(0.0), Odds(0.0, failures=1.0))
+
+
+def protocol_of(location: str) -> str:
+    """The protocol of a URL in capitals; nothing if it names no host that could be asked (UF-1, GD-1)."""
+    try:
+        parts = urlsplit(location)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return ""
+    return parts.scheme.upper() if host else ""
 
 
 SHORTEST_PAUSE_S: Final = 1.0

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 from stations.core import boot, calls, maintenance, meter, status
 from stations.core.connector import Connector
 from stations.core.dispatch import answers
+from stations.core.key_rules import items
+from stations.core.keys import METER_VALUES_SAMPLED_DATA
 from stations.wire.messages import (
     DiagnosticsStatusNotification,
     FirmwareStatusNotification,
@@ -54,6 +56,9 @@ def _status(station: "Station", number: int | None) -> TriggerMessageStatus:
 
 
 def _meter_values(station: "Station", number: int | None) -> TriggerMessageStatus:
+    """TM-1: without a measurand there is no message that could follow the answer."""
+    if not items(station.configuration[METER_VALUES_SAMPLED_DATA]):
+        return TriggerMessageStatus.REJECTED
     first = meter.metered(station)[0].number
     return _each(station, number, first, lambda side: meter.trigger(station, side))
 

@@ -19,6 +19,7 @@ _FRACTIONS: Final = tuple(f".{thousandths:03d}" for thousandths in range(1000))
 _MONDAY_S: Final = 4 * 86_400.0  # 1970 began on a Thursday
 WEEK_S: Final = 7 * 86_400.0
 STEP_S: Final = 1.0  # smaller differences are the answer's travel time, not a wrong clock
+NO_CLOCK_S: Final = 4_102_444_800.0  # the year 2100: no clock of a station shows 1969 or this
 WRONG_CLOCK_S: Final = 60.0  # a central system this far from the edge's own clock is a finding
 
 
@@ -42,6 +43,8 @@ def adjust(station: "Station", current_time: str) -> None:
     own = unix_s(station) + station.rtc_offset_s - station.wall_offset_s
     if abs(told - own) > WRONG_CLOCK_S:
         station.find("BOOT-3", f"currentTime is {told - own:+.0f} s off")
+    if not 0 <= told < NO_CLOCK_S:
+        return
     step_s = told - unix_s(station)
     station.wall_offset_s += step_s
     station.clock_stepped(step_s)

@@ -36,6 +36,7 @@ from stations.wire.types import (
     FirmwareStatus,
     GetCompositeScheduleStatus,
     IdToken,
+    Integer,
     Location,
     Measurand,
     MessageTrigger,
@@ -129,9 +130,9 @@ def _one_decimal(name: str, value: float) -> None:
 class ChargingSchedulePeriod(Part):
     """§7.14: from `start_period` seconds on, at most `limit` A per phase or W."""
 
-    start_period: int
+    start_period: Integer
     limit: float
-    number_phases: int | None = None
+    number_phases: Integer | None = None
 
     def __post_init__(self) -> None:
         _one_decimal("limit", self.limit)
@@ -142,7 +143,7 @@ class ChargingSchedule(Part):
 
     charging_rate_unit: ChargingRateUnitType
     charging_schedule_period: Annotated[list[ChargingSchedulePeriod], _AT_LEAST_ONE]
-    duration: int | None = None
+    duration: Integer | None = None
     start_schedule: DateTime | None = None
     min_charging_rate: float | None = None
 
@@ -154,12 +155,12 @@ class ChargingSchedule(Part):
 class ChargingProfile(Part):
     """§7.8."""
 
-    charging_profile_id: int
-    stack_level: int
+    charging_profile_id: Integer
+    stack_level: Integer
     charging_profile_purpose: ChargingProfilePurposeType
     charging_profile_kind: ChargingProfileKindType
     charging_schedule: ChargingSchedule
-    transaction_id: int | None = None
+    transaction_id: Integer | None = None
     recurrency_kind: RecurrencyKindType | None = None
     valid_from: DateTime | None = None
     valid_to: DateTime | None = None
@@ -198,7 +199,7 @@ class BootNotificationConf(Confirmation):
     """§6.4: `interval` in seconds (BOOT-3, BOOT-5)."""
 
     current_time: DateTime
-    interval: int
+    interval: Integer
     status: RegistrationStatus
 
 
@@ -250,8 +251,8 @@ class HeartbeatConf(Confirmation):
 class MeterValues(Request, kw_only=True):
     """§6.31."""
 
-    connector_id: int
-    transaction_id: int | None = None
+    connector_id: Integer
+    transaction_id: Integer | None = None
     meter_value: Annotated[list[MeterValue], _AT_LEAST_ONE]
 
 
@@ -262,10 +263,10 @@ class MeterValuesConf(Confirmation):
 class StartTransaction(Request, kw_only=True):
     """§6.45: `meter_start` in Wh (TX-1)."""
 
-    connector_id: int
+    connector_id: Integer
     id_tag: IdToken
-    meter_start: int
-    reservation_id: int | None = None
+    meter_start: Integer
+    reservation_id: Integer | None = None
     timestamp: DateTime
 
 
@@ -273,13 +274,13 @@ class StartTransactionConf(Confirmation):
     """§6.46."""
 
     id_tag_info: IdTagInfo
-    transaction_id: int
+    transaction_id: Integer
 
 
 class StatusNotification(Request, kw_only=True):
     """§6.47."""
 
-    connector_id: int
+    connector_id: Integer
     error_code: ChargePointErrorCode
     info: CiString50 | None = None
     status: ChargePointStatus
@@ -296,9 +297,9 @@ class StopTransaction(Request, kw_only=True):
     """§6.49: `meter_stop` in Wh (TX-5)."""
 
     id_tag: IdToken | None = None
-    meter_stop: int
+    meter_stop: Integer
     timestamp: DateTime
-    transaction_id: int
+    transaction_id: Integer
     reason: Reason | None = None
     transaction_data: list[MeterValue] | None = None
 
@@ -320,7 +321,7 @@ class StopTransactionConf(Confirmation):
 class CancelReservation(Request):
     """§6.5."""
 
-    reservation_id: int
+    reservation_id: Integer
 
 
 class CancelReservationConf(Confirmation):
@@ -332,7 +333,7 @@ class CancelReservationConf(Confirmation):
 class ChangeAvailability(Request):
     """§6.7."""
 
-    connector_id: int
+    connector_id: Integer
     type: AvailabilityType
 
 
@@ -368,10 +369,10 @@ class ClearCacheConf(Confirmation):
 class ClearChargingProfile(Request):
     """§6.13."""
 
-    id: int | None = None
-    connector_id: int | None = None
+    id: Integer | None = None
+    connector_id: Integer | None = None
     charging_profile_purpose: ChargingProfilePurposeType | None = None
-    stack_level: int | None = None
+    stack_level: Integer | None = None
 
 
 class ClearChargingProfileConf(Confirmation):
@@ -383,8 +384,8 @@ class ClearChargingProfileConf(Confirmation):
 class GetCompositeSchedule(Request):
     """§6.21: `duration` in seconds."""
 
-    connector_id: int
-    duration: int
+    connector_id: Integer
+    duration: Integer
     charging_rate_unit: ChargingRateUnitType | None = None
 
 
@@ -392,7 +393,7 @@ class GetCompositeScheduleConf(Confirmation):
     """§6.22."""
 
     status: GetCompositeScheduleStatus
-    connector_id: int | None = None
+    connector_id: Integer | None = None
     schedule_start: DateTime | None = None
     charging_schedule: ChargingSchedule | None = None
 
@@ -414,8 +415,8 @@ class GetDiagnostics(Request):
     """§6.25: `retry_interval` in seconds."""
 
     location: str
-    retries: int | None = None
-    retry_interval: int | None = None
+    retries: Integer | None = None
+    retry_interval: Integer | None = None
     start_time: DateTime | None = None
     stop_time: DateTime | None = None
 
@@ -433,14 +434,14 @@ class GetLocalListVersion(Request):
 class GetLocalListVersionConf(Confirmation):
     """§6.28."""
 
-    list_version: int
+    list_version: Integer
 
 
 class RemoteStartTransaction(Request):
     """§6.33."""
 
     id_tag: IdToken
-    connector_id: int | None = None
+    connector_id: Integer | None = None
     charging_profile: ChargingProfile | None = None
 
 
@@ -453,7 +454,7 @@ class RemoteStartTransactionConf(Confirmation):
 class RemoteStopTransaction(Request):
     """§6.35."""
 
-    transaction_id: int
+    transaction_id: Integer
 
 
 class RemoteStopTransactionConf(Confirmation):
@@ -465,11 +466,11 @@ class RemoteStopTransactionConf(Confirmation):
 class ReserveNow(Request, kw_only=True):
     """§6.37."""
 
-    connector_id: int
+    connector_id: Integer
     expiry_date: DateTime
     id_tag: IdToken
     parent_id_tag: IdToken | None = None
-    reservation_id: int
+    reservation_id: Integer
 
 
 class ReserveNowConf(Confirmation):
@@ -493,7 +494,7 @@ class ResetConf(Confirmation):
 class SendLocalList(Request, kw_only=True):
     """§6.41."""
 
-    list_version: int
+    list_version: Integer
     local_authorization_list: list[AuthorizationData] | None = None
     update_type: UpdateType
 
@@ -507,7 +508,7 @@ class SendLocalListConf(Confirmation):
 class SetChargingProfile(Request):
     """§6.43."""
 
-    connector_id: int
+    connector_id: Integer
     cs_charging_profiles: ChargingProfile
 
 
@@ -521,7 +522,7 @@ class TriggerMessage(Request):
     """§6.51."""
 
     requested_message: MessageTrigger
-    connector_id: int | None = None
+    connector_id: Integer | None = None
 
 
 class TriggerMessageConf(Confirmation):
@@ -533,7 +534,7 @@ class TriggerMessageConf(Confirmation):
 class UnlockConnector(Request):
     """§6.53."""
 
-    connector_id: int
+    connector_id: Integer
 
 
 class UnlockConnectorConf(Confirmation):
@@ -547,8 +548,8 @@ class UpdateFirmware(Request):
 
     location: str
     retrieve_date: DateTime
-    retries: int | None = None
-    retry_interval: int | None = None
+    retries: Integer | None = None
+    retry_interval: Integer | None = None
 
 
 class UpdateFirmwareConf(Confirmation):

@@ -18,6 +18,8 @@ CiString50: TypeAlias = Annotated[str, Meta(max_length=50)]
 CiString255: TypeAlias = Annotated[str, Meta(max_length=255)]
 CiString500: TypeAlias = Annotated[str, Meta(max_length=500)]
 IdToken: TypeAlias = CiString20
+# OCPP 1.6 gives integers no size: what no counter of a central system needs is refused, not computed with.
+Integer: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 # ISO 8601 as receivers must take it (RPC-10, §3.15): any offset, any fraction, and none at all (read as UTC).
 # The day is checked against month and leap year, so that what matches is a real moment.

@@ -275,6 +275,19 @@ def test_a_central_system_whose_clock_is_far_off_is_found_once():
     assert station.station.wall_offset_s == EPOCH - 7200
 
 
+@pytest.mark.parametrize(
+    "now", ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"]
+)
+@pytest.mark.parametrize("personality", Personality)
+def test_a_time_that_no_clock_shows_is_a_finding_and_sets_nothing(now, personality):
+    """BOOT-3: what a central system sends that has no time to tell."""
+    station = bench(power=False, personality=personality)
+    station.answer["BootNotification"] = {"status": "Accepted", "currentTime": now, "interval": 300}
+    station.power().plug().swipe().run(100)
+    assert station.findings() == ["BOOT-3"]
+    assert station.unix(station.sent("StartTransaction")[0]) == 0
+
+
 def test_calls_are_timed_from_plan_to_answer():
     """RPC-3, C6: due, free and done; a call that waited for the line was due when the plan said."""
     station = bench(connectors=2)

@@ -253,6 +253,13 @@ def test_bad_profiles_change_nothing(connector, made, answer):
     assert amps(station) == 32
 
 
+def test_a_limit_without_measure_is_no_limit():
+    """SC-3, RPC-9: any number of the schema is answered; the hardware bounds it (GC-5)."""
+    station = bench(personality=SPEC)
+    assert put(station, 1, profile("TxDefaultProfile", {0: 1e308})) == "Accepted"
+    assert composite(station, 1, 60) == {0: 32.0}
+
+
 def test_the_unit_must_be_allowed():
     """SC-3, GC-3: ChargingScheduleAllowedChargingRateUnit."""
     station = bench(keys={"ChargingScheduleAllowedChargingRateUnit": "Current"})

@@ -67,15 +67,15 @@ def test_retries_come_after_the_first_attempt_and_the_failure_last():
 def test_a_request_during_an_upload_waits_and_the_latest_wins():
     """GD-4."""
     machine = upload(None)
-    machine.ask_again(request("ftp://host/0/"), "0.log", NOW)  # not begun yet: replaced
+    machine.ask_again(request("ftp://host/0/"), "0.log", NOW, None)  # not begun yet: replaced
     assert machine.advance(NOW)[-1] == Upload("ftp://host/0/", "0.log")
-    machine.ask_again(request("ftp://host/1/"), "1.log", NOW + 1)
-    machine.ask_again(request("ftp://host/2/"), "2.log", NOW + 2)
+    machine.ask_again(request("ftp://host/1/"), "1.log", NOW + 1, None)
+    machine.ask_again(request("ftp://host/2/"), "2.log", NOW + 2, None)
     assert machine.transfer_ended(NOW + 9, ok=True) == [Notify(Status.UPLOADED)]
     assert machine.due == NOW + 9
     assert machine.advance(NOW + 9) == [Notify(Status.UPLOADING), Upload("ftp://host/2/", "2.log")]
     assert machine.transfer_ended(NOW + 10, ok=False) == [Notify(Status.UPLOAD_FAILED)]
-    machine.ask_again(request(), "3.log", NOW + 11)
+    machine.ask_again(request(), "3.log", NOW + 11, None)
     assert machine.due == NOW + 11
 
 
@@ -96,6 +96,12 @@ def test_the_window_is_what_was_asked_up_to_now(start_s, stop_s, span):
     }
     assert window(request(**times), UNIX) == span
     assert file_name(request(**times), "GU-1", UNIX) == "diagnostics-GU-1-20270115T080000Z.log"
+
+
+def test_no_window_begins_before_time_was_counted():
+    """GD-3: the year 0 is a valid dateTime, and nothing that a file could print."""
+    asked = request(start_time="0000-01-01T00:00:00Z")
+    assert window(asked, UNIX) == (0.0, UNIX)
 
 
 @pytest.mark.parametrize(("start_s", "stop_s"), [(1, None), (-10, -20), (0, 60)])

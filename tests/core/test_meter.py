@@ -327,6 +327,37 @@ def test_there_is_a_column_for_everything_that_can_be_asked_for():
             assert len(made.columns) == len(METERED)
 
 
+def test_without_measurands_a_trigger_for_them_is_rejected():
+    """TM-1, MV-8: nothing would follow an Accepted."""
+    station = charging(MeterValuesSampledData="")
+    assert station.command("TriggerMessage", requestedMessage="MeterValues") == {"status": "Rejected"}
+    assert not station.sent("MeterValues")
+
+
+INTERVAL = {"MeterValuesSampledData": "Energy.Active.Import.Interval", "MeterValueSampleInterval": "0"}
+
+
+def test_an_idle_meter_without_a_clock_has_no_interval_with_energy_in_it():
+    """MV-5, TM-2: yesterday's sessions are not the last interval."""
+    station = charging(connectors=2, **INTERVAL).run(600).swipe().run(10).unplug()
+    station.command("TriggerMessage", requestedMessage="MeterValues")
+    assert [sampled(call)[0]["value"] for call in station.sent("MeterValues")] == ["0", "0", "0"]
+
+
+def test_the_main_meter_s_interval_does_not_begin_anew_with_the_process():
+    """MV-5, BOOT-11: out of the store the sum of the sides is known, not energy of the first interval."""
+    keys = {
+        "MeterValuesAlignedData": "Energy.Active.Import.Interval,Energy.Active.Import.Register",
+        "ClockAlignedDataInterval": "900",
+    }
+    station = charging(connectors=2, **keys).run(600).swipe().run(10)
+    again = bench(personality=SPEC, connectors=2, keys=keys, power=False)
+    again.station.restore(station.station.snapshot())
+    again.power().run(900)
+    main, side, _ = again.sent("MeterValues")
+    assert [one["value"] for one in sampled(main)] == [one["value"] for one in sampled(side)] == ["0", "1840"]
+
+
 lists = st.lists(
     st.sampled_from([*ALL.split(","), "Voltage.L2", "Current.Import.L3"]), min_size=1, max_size=12
 )

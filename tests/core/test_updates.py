@@ -142,6 +142,38 @@ def test_a_protocol_that_is_not_supported_fails_without_a_transfer():
     assert wanted(station) == []
 
 
+def test_each_request_is_judged_by_its_own_protocol():
+    """GD-1, GD-4, UF-1: also the one that waited, and an update that comes out of the store."""
+    keys = {"SupportedFileTransferProtocols": "HTTP"}
+    station = bench(real_transfers=True, keys=keys)
+    for location in ("http://files/", "ftp://files/"):
+        station.command("GetDiagnostics", location=location)
+        station.run(1)
+    station.feed(TransferEnded("diagnostics", ok=True)).run(10)
+    assert diagnostics(station) == ["Uploading", "Uploaded", "Uploading", "UploadFailed"]
+    update(station, "ftp://files/V02.bin", in_s=60)
+    second = bench(real_transfers=True, keys=keys, power=False)
+    second.station.restore(station.station.snapshot())
+    second.power().run(300)
+    assert firmware(second) == ["Downloading", "DownloadFailed"]
+    assert [want.location for want in wanted(station) + wanted(second)] == ["http://files/"]
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[", "http://[files]/x", "http://files:99999/x", "http:///x", "http:x", "words", ""]
+)
+@pytest.mark.parametrize("real", [False, True])
+def test_a_location_that_names_no_host_fails_without_being_tried(location, real):
+    """UF-1, GD-1: whatever the central system writes there."""
+    station = bench(real_transfers=real, transfers=QUICK)
+    assert update(station, location) == {}
+    station.command("GetDiagnostics", location=location)
+    station.run(600)
+    assert firmware(station) == ["Downloading", "DownloadFailed"]
+    assert diagnostics(station) == ["Uploading", "UploadFailed"]
+    assert wanted(station) == []
+
+
 @pytest.mark.parametrize("keeps", [False, True])
 def test_the_socket_drops_or_stays_over_the_restart(keeps):
     """UF-2: a property of the product; BootNotification comes either way."""
@@ -181,7 +213,7 @@ def test_an_update_outlives_a_power_cut():
     station.run(5)
     station.power(on=False).run(60)
     station.power().run(300)
-    assert firmware(station)[-3:] == ALL[1:]
+    assert firmware(station) == [ALL[0], *ALL]  # FW-1: Downloading is said again
     assert boots(station)[-1] == "V02.00.00/V01.05.00"
 
 

@@ -246,6 +246,7 @@ def test_more_than_the_limit_is_refused(http, ftp, monkeypatch):
         ("http://{http}/missing.bin", "404"),
         ("gopher://127.0.0.1/x", "no client for gopher"),
         ("just words", "without a scheme"),
+        ("http://[::1/x", "Invalid IPv6 URL"),
         ("ftp://127.0.0.1:9/x", "refused"),
         ("http://127.0.0.1:9/x", "refused"),
         ("sftp://127.0.0.1:9/x", "111"),

@@ -161,6 +161,8 @@ def test_a_payload_that_is_no_object_is_a_formation_violation(payload):
     ("payload", "code"),
     [
         (b'{"connectorId":1e400}', "PropertyConstraintViolation"),
+        (b'{"connectorId":9223372036854775808}', "PropertyConstraintViolation"),
+        (b'{"connectorId":-1' + b"0" * 400 + b"}", "PropertyConstraintViolation"),
         (b'{"connectorId":1.5}', "TypeConstraintViolation"),
         (b'{"connectorId":true}', "TypeConstraintViolation"),
         (b'{"connectorid":1}', "FormationViolation"),
