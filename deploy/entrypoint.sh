@@ -7,6 +7,6 @@ case "$role" in
   standalone) exec greenup run "${@:-steady}" ;;
   master) exec locust -f "${LOCUSTFILE:-locustfiles/steady.py}" --master "$@" ;;
   worker) exec locust -f "${LOCUSTFILE:-locustfiles/steady.py}" --worker --master-host "${MASTER_HOST:?set MASTER_HOST to the master}" "$@" ;;
-  report) exec greenup summary "$@" ;;
+  report) greenup summary "$@" && exec greenup report "$@" ;;
   *) exec greenup "$role" "$@" ;;
 esac
