@@ -20,9 +20,9 @@ FEWEST: Final = 3  # per side; with fewer nothing can be decided
 
 _EXAMPLES: Final = """\
 examples:
-  greenup bench --repeat 4 --base "--csms-url ws://old:9000/ocpp" --candidate "--csms-url ws://new:9000/ocpp"
+  greenup bench --repeat 4 --interleave ws://old:9000/ocpp ws://new:9000/ocpp
       four runs of the scenario `steady` on each central system, in turns, then the comparison
-  greenup bench --base "--csms-url ws://old/ocpp" --candidate "--csms-url ws://new/ocpp" -- --fleet demo
+  greenup bench --interleave "--personality greenup" "--personality spec" -- steady --fleet demo
       what follows -- is common to both sides: scenario and options, as for greenup run
 
 """
@@ -42,11 +42,17 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES + exit_codes(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--base", required=True, metavar="OPTIONS", help="options of greenup run, as one word")
-    made.add_argument("--candidate", required=True, metavar="OPTIONS", help="the same for the other side")
+    made.add_argument(
+        "--interleave",
+        required=True,
+        nargs=2,
+        metavar=("BASE", "CANDIDATE"),
+        help="what differs: a URL for --csms-url, or options of greenup run as one word",
+    )
     made.add_argument("--repeat", type=int, default=4, metavar="N", help="runs of each side (default 4)")
     made.add_argument("--runs", default="runs/bench", metavar="FOLDER", help="default: runs/bench")
     made.add_argument("--csv", metavar="FILE", help="one row per run, for drift detectors")
+    made.add_argument("--html", metavar="FILE", help="a self-contained page with verdict and pictures")
     made.add_argument("common", nargs="*", metavar="-- COMMON", help="scenario and options of both sides")
     return made
 
@@ -62,9 +68,10 @@ def bench(given: argparse.Namespace, greenup_run: Callable[[Sequence[str]], int]
     if given.repeat < FEWEST:
         raise PlanError(f"--repeat {given.repeat}: fewer than {FEWEST} runs per side decide nothing")
     folders = {side: Path(given.runs) / side for side in ("base", "candidate")}
+    options = {side: _options(given.interleave[number]) for number, side in enumerate(folders)}
     before = {side: _runs(folder) for side, folder in folders.items()}
     for number, side in enumerate(turns(given.repeat), 1):
-        words = [*given.common, *shlex.split(getattr(given, side)), "--runs", str(folders[side])]
+        words = [*given.common, *options[side], "--runs", str(folders[side])]
         print(f"== run {number} of {2 * given.repeat}: {side}", flush=True)
         code = greenup_run(words)
         if code in {ExitCode.INPUT, ExitCode.INTERRUPTED, ExitCode.INTERNAL}:
@@ -72,8 +79,15 @@ def bench(given: argparse.Namespace, greenup_run: Callable[[Sequence[str]], int]
     new = {side: sorted(map(str, _runs(folder) - before[side])) for side, folder in folders.items()}
     compare = argparse.ArgumentParser()
     COMMANDS["compare"].add_arguments(compare)
-    options = ["--csv", given.csv] if given.csv else []
-    return run_command("compare", compare.parse_args([*new["candidate"], "--base", *new["base"], *options]))
+    files = [
+        word for name in ("csv", "html") if (path := getattr(given, name)) for word in (f"--{name}", path)
+    ]
+    return run_command("compare", compare.parse_args([*new["candidate"], "--base", *new["base"], *files]))
+
+
+def _options(word: str) -> list[str]:
+    """One side's options of `greenup run`; a bare URL is its central system."""
+    return ["--csms-url", word] if word.startswith(("ws://", "wss://")) else shlex.split(word)
 
 
 def _runs(folder: Path) -> set[Path]:

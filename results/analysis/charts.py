@@ -3,15 +3,18 @@
 Each takes a timeline and gives a figure, or None when the run has nothing to show in it.
 """
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from results.analysis.drawing import BAD, COLOURS, canvas, drawn, legend, logarithmic, shade
 from results.analysis.samples import time_to_accepted
+from results.analysis.summary import ENDED_LINKS, NO_FAILED_ATTEMPT
 from results.analysis.timeline import Timeline
 from results.analysis.trust import bad_seconds
 from results.histogram import lower_bound_us
@@ -23,6 +26,7 @@ Chart = Callable[[Timeline], Figure | None]
 
 ACTIONS_SHOWN: Final = 6
 _PERCENTILES: Final = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
+_NAME_WIDTH: Final = 0.08  # of the picture, for the name of a phase
 _TAIL: Final = np.concatenate([np.linspace(0, 0.9, 40), 1 - np.logspace(-1, -5, 80)])
 
 
@@ -134,7 +138,7 @@ def heat_map(timeline: Timeline) -> Figure | None:
     mesh = axes.pcolormesh(
         borders, edges_us[rows] / 1_000, shown, cmap="viridis", norm="log", rasterized=True
     )
-    figure.colorbar(mesh, label="calls")
+    figure.colorbar(mesh, label="calls", format=StrMethodFormatter("{x:,g}"))
     logarithmic(axes)
     return figure
 
@@ -177,8 +181,8 @@ def recovery(timeline: Timeline) -> Figure | None:
     kinds = links["kind"].astype(str)
     groups = {
         "opened": kinds == "opened",
-        "ended": kinds.isin(["closed", "lost"]),
-        "failed attempts": ~kinds.isin(["opened", "accepted", "closed", "lost"]),
+        "ended": kinds.isin(list(ENDED_LINKS)),
+        "failed attempts": ~kinds.isin(list(NO_FAILED_ATTEMPT)),
     }
     for (name, chosen), colour in zip(groups.items(), (COLOURS[2], COLOURS[1], COLOURS[3]), strict=True):
         per_s = timeline.events(links.loc[chosen, "at"]) / timeline.covered_s
@@ -206,6 +210,7 @@ def sessions(timeline: Timeline) -> Figure | None:
     kwh = stopped["energy_wh"].to_numpy(float)[order].cumsum() / 1_000
     energy.step(at_s, kwh, where="post", color=COLOURS[1], label="energy of ended sessions")
     energy.set_ylabel("kWh")
+    energy.set_ylim(bottom=0)
     energy.grid(visible=False)
     _finish(timeline, axes)
     return figure
@@ -220,6 +225,7 @@ def backlog(timeline: Timeline) -> Figure | None:
     figure, axes = canvas("Messages waiting for a link", "messages")
     axes.plot(timeline.seconds, waiting, color=COLOURS[4], drawstyle="steps-mid")
     axes.set_ylim(bottom=0)
+    _finish(timeline, axes)
     return figure
 
 
@@ -275,11 +281,15 @@ def _finish(timeline: Timeline, axes: "Axes") -> None:
     first, last = timeline.run.span_us
     axes.set_xlim(0, (last - first) / 1e6)
     shade(axes, bad_spans(timeline), "we did not keep time")
+    height, before = 0.99, -math.inf
     for name, start, _ in timeline.run.phases[1:]:
         at = (start - first) / 1e6
         axes.axvline(at, color=COLOURS[7], linewidth=0.8, linestyle="--")
+        # A short phase's name would run into the next one's: that goes a line lower.
+        height = 0.99 if at - before > _NAME_WIDTH * (last - first) / 1e6 else height - 0.08
+        before = at
         place = ("data", "axes fraction")
-        axes.annotate(f" {name}", (at, 0.99), xycoords=place, fontsize=7, va="top", ha="left")
+        axes.annotate(f" {name}", (at, height), xycoords=place, fontsize=7, va="top", ha="left")
     for mark in timeline.run.record.marks:
         if mark.note:
             axes.axvline((mark.at_us - first) / 1e6, color=BAD, linewidth=0.8, linestyle=":")

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 from results.analysis.render import summary_markdown, summary_text
@@ -104,6 +105,9 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--phase", help="default: steady where every run has it")
     parser.add_argument("--csv", metavar="FILE", help="write one row per run for drift detectors")
     parser.add_argument(
+        "--html", metavar="FILE", help="write a self-contained page with verdict and pictures"
+    )
+    parser.add_argument(
         "--format", choices=["text", "json", "markdown"], default="text", help="default: text"
     )
 
@@ -126,6 +130,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     _print(forms[arguments.format](found))
     if arguments.csv:
         Path(arguments.csv).write_text(drift_csv([*base, *candidate], arguments.phase), "utf-8")
+    if arguments.html:
+        _reports().write_comparison([*base, *candidate], Path(arguments.html), found)
     return found.exit_code
 
 
@@ -195,16 +201,19 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    try:
-        from results.analysis.report import write_report  # noqa: PLC0415 — matplotlib is an extra of the install
-        from results.analysis.report_many import write_comparison  # noqa: PLC0415 — the same
-    except ModuleNotFoundError as error:
-        raise PlanError(f"reports need {error.name}: pip install -e '.[report]'") from error
     runs = [open_run(path) for path in arguments.run]
     target = Path(arguments.output) if arguments.output else None
-    written = write_report(runs[0], target) if len(runs) == 1 else write_comparison(runs, target)
-    _print(f"report: {written}")
+    _print(f"report: {_reports().write(runs, target)}")
     return ExitCode.PASS
+
+
+def _reports() -> ModuleType:
+    """`results.analysis.report_many`; PlanError where Matplotlib, an extra of the install, is missing."""
+    try:
+        from results.analysis import report_many  # noqa: PLC0415 — Matplotlib only when somebody draws
+    except ModuleNotFoundError as error:
+        raise PlanError(f"reports need {error.name}: pip install -e '.[report]'") from error
+    return report_many
 
 
 def _watch_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from results.analysis.compare import Comparison, Line
 from results.analysis.render import table_text
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from results.analysis.run import Run
 
-_HEAD = ("metric", "base", "candidate", "ratio", "98 % interval", "p", "verdict")
+HEAD: Final = ("metric", "base", "candidate", "ratio", "98 % interval", "p", "verdict")
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -23,7 +23,7 @@ def comparison_text(comparison: Comparison) -> str:
         f"runs: {len(comparison.base)} baseline, {len(comparison.candidate)} candidate, {comparison.design}",
         *(f"warning: {warning}" for warning in comparison.warnings),
         "",
-        *(line.rstrip() for line in table_text(_HEAD, [_cells(line) for line in comparison.lines])),
+        *(line.rstrip() for line in table_text(HEAD, [cells(line) for line in comparison.lines])),
         "ratio above 1 is worse; p is one-sided, corrected over all metrics",
     ]
     return "\n".join(lines) + "\n"
@@ -31,8 +31,8 @@ def comparison_text(comparison: Comparison) -> str:
 
 def comparison_markdown(comparison: Comparison) -> str:
     """For CI pages."""
-    rows = ["| " + " | ".join(_cells(line)) + " |" for line in comparison.lines]
-    head = ["| " + " | ".join(_HEAD) + " |", "|---" + "|---:" * 5 + "|---|"]
+    rows = ["| " + " | ".join(cells(line)) + " |" for line in comparison.lines]
+    head = ["| " + " | ".join(HEAD) + " |", "|---" + "|---:" * 5 + "|---|"]
     warnings = [f"- {warning}" for warning in comparison.warnings]
     return "\n".join([f"### Comparison, {comparison.design}", "", *warnings, "", *head, *rows]) + "\n"
 
@@ -50,7 +50,8 @@ def drift_csv(runs: "Sequence[Run]", phase: str | None) -> str:
     return out.getvalue()
 
 
-def _cells(line: Line) -> list[str]:
+def cells(line: Line) -> list[str]:
+    """A line's texts under `HEAD`."""
     interval = "-"
     if line.ratio_low is not None and line.ratio_high is not None:
         interval = f"{line.ratio_low:.3f} to {line.ratio_high:.3f}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ T = TypeVar("T")
 # Okabe and Ito's colours for colour-blind readers, those that stand out on white and on black.
 COLOURS: Final = ("#1f83c4", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8c8c00", "#7f7f7f")
 BAD: Final = "#d55e00"
+_ROOMY_DECADES: Final = 2.5  # on an axis of more, numbers between the powers of ten would overlap
 
 # Matplotlib knows no CSS: these stand for the page's colours until the SVG is written.
 _INK: Final = "#010203"
@@ -75,9 +76,11 @@ def drawn(chart: Callable[P, T]) -> Callable[P, T]:
 
 
 def logarithmic(axes: "Axes") -> None:
-    """A logarithmic y axis with plain numbers."""
+    """A logarithmic y axis with plain numbers. Call it when everything is drawn."""
     axes.set_yscale("log")
-    axes.yaxis.set_minor_formatter(_plain_minor)
+    low, high = axes.get_ylim()
+    roomy = math.log10(high / low) <= _ROOMY_DECADES
+    axes.yaxis.set_minor_formatter(_plain_minor if roomy else NullFormatter())
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
 
 
@@ -87,7 +90,7 @@ def _plain_minor(value: float, _position: float) -> str:
     return f"{value:,g}" if leading in {2, 5} else ""
 
 
-def legend(axes: "Axes", columns: int = 6) -> None:
+def legend(axes: "Axes", columns: int = 5) -> None:
     """A legend below the axes, where it hides nothing."""
     if axes.get_legend_handles_labels()[0]:
         axes.figure.legend(loc="outside lower left", ncols=columns, frameon=False, fontsize=8)

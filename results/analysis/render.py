@@ -98,7 +98,7 @@ def _headline(summary: Summary) -> str:
         scale = f", time compressed {summary.time_scale:g} times, timestamps {summary.timestamps}"
     phase = "" if summary.phase is None else f" of phase {summary.phase}"
     return (
-        f"{_many(summary.stations, 'station')} on {_many(summary.workers, 'worker')}, "
+        f"{many(summary.stations, 'station')} on {many(summary.workers, 'worker')}, "
         f"{summary.duration_s:,.1f} s{phase}{scale}"
     )
 
@@ -147,14 +147,15 @@ def _finding_facts(summary: Summary) -> Iterator[str]:
     if not summary.findings:
         yield "findings about the CSMS: none"
         return
-    yield f"findings about the CSMS: {_many(summary.finding_kinds, 'kind')}"
+    yield f"findings about the CSMS: {many(summary.finding_kinds, 'kind')}"
     for finding in summary.findings:
         yield f"  {finding.rule:<8} {finding.count:>8,} x  {finding.example[:75]}"
     if summary.finding_kinds > len(summary.findings):
         yield f"  … and {summary.finding_kinds - len(summary.findings):,} kinds more"
 
 
-def _many(count: int, noun: str) -> str:
+def many(count: int, noun: str) -> str:
+    """A count with its noun, in the plural where it is not one."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 

@@ -4,6 +4,7 @@ No script, no network: it opens from a disk or a mail, prints, and follows light
 the number of windows and actions, not on the number of calls.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -14,7 +15,7 @@ import msgspec
 
 from results.analysis.charts import CHARTS, moment
 from results.analysis.drawing import svg
-from results.analysis.render import milliseconds
+from results.analysis.render import many, milliseconds
 from results.analysis.samples import RECONCILED_FILE
 from results.analysis.summary import ActionLine, Summary
 from results.analysis.timeline import Timeline
@@ -74,7 +75,7 @@ def _verdict(run: "Run", summary: Summary) -> Iterator[str]:
     yield f"<h1>{escape(summary.name)}</h1>"
     yield (
         f'<p class="note">{escape(summary.id)} · {moment(run.record.started_us)} · '
-        f"{summary.duration_s:,.0f} s · {summary.stations:,} stations · {summary.workers} workers · "
+        f"{summary.duration_s:,.0f} s · {summary.stations:,} stations · {many(summary.workers, 'worker')} · "
         f"{escape(summary.status)}</p>"
     )
     yield f"<p>{badge('trusted' if summary.trusted else 'not trusted', good=summary.trusted)}</p>"
@@ -127,7 +128,10 @@ def _numbers(summary: Summary) -> Iterator[str]:
     rows = [
         (
             "sessions",
-            f"{s.started:,} started, {s.settled:,} settled, {s.running:,} running, {s.abandoned:,} abandoned",
+            (
+                f"{s.started:,} started, {s.settled:,} settled, {s.running:,} running, "
+                f"{s.waiting:,} stopped and waiting for an answer, {s.abandoned:,} abandoned"
+            ),
         ),
         ("energy", f"{s.energy_kwh:,.1f} kWh"),
         ("links", f"{links.opened:,} opened, {links.accepted:,} accepted"),
@@ -195,7 +199,8 @@ def _repeat(run: "Run") -> Iterator[str]:
     record = run.record
     yield "<h2>How to repeat it</h2>"
     if record.command:
-        yield f"<pre>{escape(' '.join(record.command))}</pre>"
+        # The first word is the file in which Python found Locust: nothing that can be typed elsewhere.
+        yield f"<pre>{escape(shlex.join(['locust', *record.command[1:]]))}</pre>"
     rows = [
         ("seed", str(record.seed)),
         ("arguments", ", ".join(f"{k}={v}" for k, v in record.arguments.items() if v not in (None, ""))),

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 FINDINGS_SHOWN: Final = 20
 NOT_FAILURES: Final = frozenset({"ok", "cancelled"})
 _RESPONSE: Final = (0.5, 0.95, 0.99)
-_ENDED_LINKS: Final = frozenset({"closed", "lost", "cut"})
-_HARDSHIP: Final = frozenset({"hardship", "calm"})
-_GOOD_LINKS: Final = frozenset({"opened", "accepted"})
+ENDED_LINKS: Final = frozenset({"closed", "lost", "cut"})
+# Every other kind of `connections` is an attempt that failed.
+NO_FAILED_ATTEMPT: Final = ENDED_LINKS | {"opened", "accepted", "hardship", "calm"}
 
 
 class ActionLine(Struct, frozen=True):
@@ -230,12 +230,12 @@ def _commands(run: "Run", phase: str | None, counts: pd.DataFrame) -> list[Comma
 
 def _links(connections: pd.DataFrame) -> Links:
     kinds = {str(k): int(v) for k, v in connections["kind"].value_counts().items() if v}
-    ended = connections[connections["kind"].isin(list(_ENDED_LINKS))]
+    ended = connections[connections["kind"].isin(list(ENDED_LINKS))]
     reasons: dict[str, int] = {}
     for kind, code in zip(ended["kind"], ended["close_code"], strict=True):
         reason = f"{kind} {code}" if pd.notna(code) else str(kind)
         reasons[reason] = reasons.get(reason, 0) + 1
-    failed = {kind: n for kind, n in kinds.items() if kind not in _ENDED_LINKS | _GOOD_LINKS | _HARDSHIP}
+    failed = {kind: n for kind, n in kinds.items() if kind not in NO_FAILED_ATTEMPT}
     return Links(kinds.get("opened", 0), kinds.get("accepted", 0), reasons, failed)
 
 

@@ -42,7 +42,7 @@ def test_a_bench_runs_both_sides_in_turns_and_compares_only_its_own_runs(sample,
 
     old = sample.write(tmp_path / "candidate", sample.Sample(calls=300, seconds=3, stations=2, slower=99.0))
     given = parser().parse_args([
-        "--repeat", "3", "--runs", str(tmp_path), "--base", "--csms-url ws://old", "--candidate", "--csms-url ws://new",
+        "--repeat", "3", "--runs", str(tmp_path), "--interleave", "ws://old", "--csms-url ws://new",
         "--", "ramp", "--stations", "5",
     ])  # fmt: skip
     assert bench(given, fake_run) == 3
@@ -61,7 +61,7 @@ def test_a_bench_runs_both_sides_in_turns_and_compares_only_its_own_runs(sample,
 
 
 def test_bad_input_ends_the_job_at_once(tmp_path):
-    given = parser().parse_args(["--base", "x", "--candidate", "y", "--runs", str(tmp_path)])
+    given = parser().parse_args(["--interleave", "x", "y", "--runs", str(tmp_path)])
     asked = []
     assert bench(given, lambda words: asked.append(words) or 2) == 2
     assert len(asked) == 1
@@ -71,5 +71,5 @@ def test_bad_input_ends_the_job_at_once(tmp_path):
 
 
 def test_too_few_repeats_are_one_line_and_code_2(capsys):
-    assert main(["bench", "--base", "x", "--candidate", "y", "--repeat", "1"]) == 2
+    assert main(["bench", "--interleave", "x", "y", "--repeat", "1"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

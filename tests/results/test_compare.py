@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import html
 
 import results
 from results.analysis import student
@@ -207,9 +208,13 @@ def run_compare(*arguments):
 
 def test_the_command_takes_halves_or_a_named_baseline(runs, tmp_path):
     base, candidate = ([run.path for run in arm] for arm in runs)
-    done = run_compare(*base, *candidate, "--csv", tmp_path / "drift.csv")
+    done = run_compare(*base, *candidate, "--csv", tmp_path / "drift.csv", "--html", tmp_path / "page.html")
     assert done.returncode == 3, done.stderr
     assert "regressed" in done.stdout
+    page = html.parse(str(tmp_path / "page.html"))
+    assert "regressed" in page.findtext(".//span")
+    assert len(page.findall(".//svg")) == 3, "intervals, distributions, p99 over time"
+    assert "baseline and 3 candidate runs, interleaved" in page.getroot().text_content()
     assert len((tmp_path / "drift.csv").read_text().splitlines()) == 7
     assert run_compare(*base[1:], "--base", *base[:2]).returncode == 0
     odd = run_compare(*base)

@@ -72,6 +72,20 @@ def test_thresholds_and_ledger_appear_when_they_were_checked(sample, tmp_path):
     assert (path / "report.html").exists()
 
 
+def test_hardship_of_ours_is_no_failed_attempt_to_connect(new_recorder, tmp_path):
+    run = create(tmp_path, "storm", arguments={}, seed=1, started_us=NOW_US, workers=["00"])
+    recorder = new_recorder(run.path)
+    for second, kind in enumerate(("opened", "accepted", "hardship", "cut", "calm", "refused", "lost")):
+        recorder.connection(0, NOW_US + second * 1_000_000, kind)
+    run.finish([recorder.close()], ended_us=NOW_US + 10_000_000)
+    axes = CHARTS["recovery"](Timeline(results.open(run.path))).axes[0]
+    counted = {line.get_label(): line.get_ydata().sum() for line in axes.get_lines()}
+    assert {name: counted[name] for name in ("opened", "ended", "failed attempts")} == {
+        "opened": 1, "ended": 2, "failed attempts": 1,
+    }  # fmt: skip
+    assert results.open(run.path).summary().links.failed == {"refused": 1}
+
+
 def test_a_run_without_anything_still_has_a_report(new_recorder, tmp_path):
     run = create(tmp_path, "<b>empty</b>", arguments={}, seed=1, started_us=NOW_US, workers=["00"])
     run.finish([new_recorder(run.path).close()], ended_us=NOW_US + 1)
