@@ -58,17 +58,17 @@ class Timeline:
     @cached_property
     def by_action(self) -> dict[Group, Spread]:
         """Response by (window, action)."""
-        return call_spreads(self.run, ["action"], window_us=self.window_us)
+        return self._spreads(["action"])
 
     @cached_property
     def service(self) -> dict[Group, Spread]:
         """Service by (window,)."""
-        return call_spreads(self.run, [], kind="service", window_us=self.window_us)
+        return self._spreads([], kind="service")
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
         """Calls per second by window (rows) and outcome (columns), cancelled ones left out."""
-        found = call_spreads(self.run, ["outcome"], window_us=self.window_us)
+        found = self._spreads(["outcome"])
         return self._per_second({group: spread.count for group, spread in found.items()})
 
     @cached_property
@@ -145,6 +145,15 @@ class Timeline:
         inside = [number for number in window.index if 0 <= number < len(found)]
         found[inside] = window[inside]
         return found
+
+    def _spreads(self, columns: list[str], kind: str = "response") -> dict[Group, Spread]:
+        """Calls by (window, *columns).
+
+        A worker that its master has lost may go on and write: rows that came after the run's length was read
+        belong to no window.
+        """
+        found = call_spreads(self.run, columns, kind=kind, window_us=self.window_us)
+        return {group: spread for group, spread in found.items() if group[0] <= self.starts_us[-1]}
 
     def _number(self, start_us: int) -> int:
         return int((start_us - self.starts_us[0]) // self.window_us)

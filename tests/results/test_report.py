@@ -120,6 +120,14 @@ def test_the_windows_hold_every_call_once(sample_run):
     assert per_s == pytest.approx(timeline.whole().count, rel=0.02)
 
 
+def test_rows_that_come_after_the_length_was_read_belong_to_no_window(sample_path):
+    timeline = Timeline(results.open(sample_path))
+    timeline.starts_us = timeline.starts_us[:-3]
+    for drawn in (timeline.service_ms(0.99), timeline.response_ms(0.5), timeline.largest):
+        assert len(drawn) == len(timeline.starts_us)
+    assert len(timeline.outcomes) <= len(timeline.starts_us)
+
+
 def test_seconds_in_which_we_did_not_keep_time_are_shaded_together(new_recorder, tmp_path):
     run = create(tmp_path, "t", arguments={}, seed=1, started_us=NOW_US, workers=["00"])
     recorder = new_recorder(run.path)
