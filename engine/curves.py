@@ -14,11 +14,13 @@ from profiles.curves import Sample, series
 from profiles.drivers import Place, car_of
 from profiles.fleets import Deployment
 from profiles.visits import Visit
+from results.command_line import MOST_SEED, output_file, positive, whole
 from stations.errors import PlanError
 
 COLUMNS: Final = ("session", "vehicle", *Sample._fields)
 
 _URL: Final = "ws://virtual.invalid/"  # RFC 6761: a name that never resolves; nothing dials it
+SHORTEST_STEP_S: Final = 0.1
 _BADGE_S: Final = 10.0  # from the plug to the contactor
 
 
@@ -92,17 +94,25 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--vehicles", default="as-measured", metavar="MIX", help="vehicle mix, as france-2025"
     )
-    parser.add_argument("--sessions", type=int, default=20, help="how many (20)")
-    parser.add_argument("--step", type=float, default=60.0, help="seconds between two samples (60)")
-    parser.add_argument("--longest", type=float, default=12.0, help="hours of a session that are shown (12)")
-    parser.add_argument("--seed", type=int, default=1, help="same seed, same curves (1)")
-    parser.add_argument("--out", type=Path, default=Path("curves.csv"), help="CSV file (curves.csv)")
+    parser.add_argument("--sessions", metavar="N", type=whole(1, 1_000_000), default=20, help="how many (20)")
+    parser.add_argument(
+        "--step", metavar="S", type=positive, default=60.0, help="seconds between two samples (60)"
+    )
+    parser.add_argument(
+        "--longest", metavar="H", type=positive, default=12.0, help="hours of a session that are shown (12)"
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=whole(0, MOST_SEED), default=1, help="same seed, same curves (1)"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", type=output_file, default="curves.csv", help="CSV file (curves.csv)"
+    )
 
 
 def run(arguments: Namespace) -> int:
     """`greenup curves`: generate and write; the number of sessions."""
-    if arguments.sessions < 1 or arguments.step < 0.1 or arguments.longest <= 0:
-        raise PlanError("--sessions, --step, --longest: out of range; mend: at least 1, 0.1 s and some hours")
+    if arguments.step < SHORTEST_STEP_S:
+        raise PlanError(f"--step {arguments.step:g}: too short; mend: at least {SHORTEST_STEP_S} s")
     stations = 2 * arguments.sessions
     if arguments.fleet:
         fleet = fleets.load(arguments.fleet)
@@ -110,4 +120,4 @@ def run(arguments: Namespace) -> int:
         fleet = fleets.of_site(arguments.profile, 2 * stations, mix=arguments.vehicles)
     deployment = fleet.deploy(stations, url_base=_URL, seed=arguments.seed)
     made = curves(deployment, arguments.sessions, arguments.step, 3600.0 * arguments.longest)
-    return write(made, arguments.out)
+    return write(made, Path(arguments.out))

@@ -22,13 +22,14 @@ from engine.virtual import MONDAY_UNIX_S, Listener, World
 from engine.virtual_line import Line
 from profiles import fleets
 from profiles.arrivals import DAY_S
+from profiles.fleetfile import MOST_STATIONS
 from profiles.fleets import Deployment, Fleet
 from profiles.mixtures import Floats, Whole
+from results.command_line import MOST_SEED, output_file, whole
 from stations.core.events import Effect, TransactionChanged
 from stations.core.keys import METER_VALUE_SAMPLE_INTERVAL
 from stations.core.plan import Product
 from stations.core.streams import stream
-from stations.errors import PlanError
 
 BIN_S: Final = 900.0
 BINS: Final = int(DAY_S / BIN_S)
@@ -218,12 +219,20 @@ def _sample_interval(product: Product) -> int:
 def add_arguments(parser: ArgumentParser) -> None:
     """Arguments of `greenup forecast`."""
     parser.add_argument("fleet", help="name or path of a fleet file")
-    parser.add_argument("--stations", type=int, help="size (as written)")
-    parser.add_argument("--seed", type=int, default=1, help="same seed, same day (1)")
+    parser.add_argument("--stations", metavar="N", type=whole(1, MOST_STATIONS), help="size (as written)")
     parser.add_argument(
-        "--heartbeat", type=int, default=HEARTBEAT_S, help="interval the CSMS will set, s (300)"
+        "--seed", metavar="N", type=whole(0, MOST_SEED), default=1, help="same seed, same day (1)"
     )
-    parser.add_argument("--picture", type=Path, help="write an SVG picture of the day there")
+    parser.add_argument(
+        "--heartbeat",
+        metavar="S",
+        type=whole(1, 86_400),
+        default=HEARTBEAT_S,
+        help="interval the CSMS will set, s (300)",
+    )
+    parser.add_argument(
+        "--picture", metavar="FILE", type=output_file, help="write an SVG picture of the day there"
+    )
 
 
 def forecast(fleet: Fleet, stations: int | None, *, seed: int, heartbeat_s: int) -> tuple[Day, Storm]:
@@ -263,10 +272,8 @@ def table(day: Day, storm: Storm) -> str:
 
 def run(arguments: Namespace) -> str:
     """`greenup forecast`: the table; the picture if asked for."""
-    if arguments.heartbeat < 1:
-        raise PlanError(f"--heartbeat {arguments.heartbeat}: no interval; mend: at least 1 s")
     fleet = fleets.load(arguments.fleet)
     day, storm = forecast(fleet, arguments.stations, seed=arguments.seed, heartbeat_s=arguments.heartbeat)
     if arguments.picture is not None:
-        forecast_svg.write(day, storm, fleet.file.title, arguments.picture)
+        forecast_svg.write(day, storm, fleet.file.title, Path(arguments.picture))
     return table(day, storm)

@@ -24,8 +24,10 @@ from profiles import fleets
 from profiles.arrivals import DAY_S
 from profiles.cars import Car
 from profiles.drivers import Driver, People, StationView
+from profiles.fleetfile import MOST_STATIONS
 from profiles.fleets import Deployment, Fleet
 from profiles.mixtures import DAY_BEGINS_H
+from results.command_line import MOST_SEED, output_file, whole
 from stations.core.events import Event, PlugIn, PlugOut
 from stations.core.plan import Plan
 from stations.core.station import Station
@@ -234,20 +236,32 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--profile", metavar="NAME", help="site profile: work-fr, home-fr, home-no, public-nl …"
     )
     what.add_argument("--fleet", metavar="FLEET", help="name or path of a fleet file instead")
-    parser.add_argument("--connectors", type=int, default=100, help="connectors of the profile (100)")
-    parser.add_argument("--stations", type=int, help="stations of the fleet (as written)")
+    parser.add_argument(
+        "--connectors",
+        metavar="N",
+        type=whole(1, MOST_STATIONS),
+        default=100,
+        help="connectors of the profile (100)",
+    )
+    parser.add_argument(
+        "--stations", metavar="N", type=whole(1, MOST_STATIONS), help="stations of the fleet (as written)"
+    )
     parser.add_argument(
         "--vehicles", default="as-measured", metavar="MIX", help="vehicle mix, as france-2025"
     )
-    parser.add_argument("--days", type=int, default=60, help="days, the first one a Monday (60)")
-    parser.add_argument("--seed", type=int, default=1, help="same seed, same sessions (1)")
-    parser.add_argument("--out", type=Path, default=Path("sessions.csv"), help="CSV file (sessions.csv)")
+    parser.add_argument(
+        "--days", metavar="N", type=whole(1, 3_660), default=60, help="days, the first one a Monday (60)"
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=whole(0, MOST_SEED), default=1, help="same seed, same sessions (1)"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", type=output_file, default="sessions.csv", help="CSV file (sessions.csv)"
+    )
 
 
 def run(arguments: Namespace) -> list[Session]:
     """`greenup sessions`: generate and write; the sessions."""
-    if arguments.days < 1:
-        raise PlanError(f"--days {arguments.days}: nothing would happen; mend: at least 1")
     if arguments.fleet:
         fleet = fleets.load(arguments.fleet)
         sessions = of_fleet(fleet, arguments.stations, days=arguments.days, seed=arguments.seed)
@@ -259,5 +273,5 @@ def run(arguments: Namespace) -> list[Session]:
             seed=arguments.seed,
             mix=arguments.vehicles,
         )
-    write(sessions, arguments.out)
+    write(sessions, Path(arguments.out))
     return sessions

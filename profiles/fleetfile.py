@@ -20,6 +20,7 @@ class Timestamps(StrEnum):
     SIMULATED = "simulated"
 
 
+MOST_STATIONS: Final = 1_000_000
 MOST_TIME_SCALE: Final = 10_000
 LOCAL_TIME: Final = r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([01]\d|2[0-3]):[0-5]\d$"
 
@@ -53,7 +54,7 @@ class Group(Struct, frozen=True, forbid_unknown_fields=True):
         int,
         Meta(
             ge=1,
-            le=1_000_000,
+            le=MOST_STATIONS,
             description="stations of this group; scaled when the fleet is given another size",
         ),
     ]
@@ -90,7 +91,7 @@ class FleetFile(Struct, frozen=True, forbid_unknown_fields=True):
     )
     stations: (
         Annotated[
-            int, Meta(ge=1, le=1_000_000, description="size of the fleet; absent: the sum of the counts")
+            int, Meta(ge=1, le=MOST_STATIONS, description="size of the fleet; absent: the sum of the counts")
         ]
         | None
     ) = None

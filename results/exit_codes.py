@@ -45,6 +45,15 @@ MEANING: Final = {
 }
 
 
+ALWAYS: Final = (ExitCode.PASS, ExitCode.INPUT, ExitCode.INTERNAL, ExitCode.INTERRUPTED)
+
+
+def table(codes: Iterable[ExitCode] = tuple(ExitCode)) -> str:
+    """What the codes mean, for the end of a --help; those of every command are added."""
+    shown = sorted({*codes, *ALWAYS})
+    return "exit codes:\n" + "\n".join(f"  {code:>3}  {MEANING[code]}" for code in shown)
+
+
 def decisive(codes: Iterable[ExitCode]) -> ExitCode:
     """The one code that leaves the process when several apply; PASS when there is none."""
     return min(codes, key=PRECEDENCE.index, default=ExitCode.PASS)

@@ -40,6 +40,10 @@ def ship(
     """Copy what is not there yet to `url/<run id>/`; with `follow` until the run has ended. Files copied."""
     if not run.is_dir():
         raise PlanError(f"{run}: no such run folder")
+    if not follow and not any(run.glob("*/worker=*")) and not (run / RUN_FILE).exists():
+        raise PlanError(f"{run}: holds no part of a run; name the run's own folder")
+    if not url.strip():
+        raise PlanError("--to: is empty; name a folder or a URL")
     system, root = _place(url)
     target = f"{root.rstrip('/')}/{run.name}"
     sent: dict[str, int] = {}
@@ -62,7 +66,12 @@ def fetch(url: str, folder: Path) -> Path:
     target = folder / base.rpartition("/")[2]
     for name in found:
         local = target / name.removeprefix(base).lstrip("/")
-        local.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            local.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlanError(
+                f"--runs {folder}: cannot write there ({error.strerror}); name another"
+            ) from error
         system.get_file(name, str(local))
     return target
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
-from results.exit_codes import MEANING, ExitCode
+from results import exit_codes
+from results.exit_codes import ExitCode
 from stations.errors import PlanError
 
 # name: (module with `run(name, arguments) -> int`, one line for --help)
@@ -64,10 +65,5 @@ def usage() -> str:
     return (
         "usage: greenup COMMAND [options]\n\n"
         "Load and truth testing for OCPP 1.6J central systems: thousands of Legrand Green'Up stations.\n\n"
-        f"commands:\n{commands}\n\n{EXAMPLES}\n{exit_codes()}"
+        f"commands:\n{commands}\n\n{EXAMPLES}\n{exit_codes.table()}"
     )
-
-
-def exit_codes() -> str:
-    """The table of exit codes, for the end of a --help."""
-    return "exit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANING.items())

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from engine.cli import exit_codes
+from results import exit_codes
 from results.analysis.commands import COMMANDS, run_command
+from results.command_line import Parser, output_file, whole
 from results.exit_codes import ExitCode
 from stations.errors import PlanError
 
@@ -34,13 +35,12 @@ def run(_name: str, arguments: Sequence[str]) -> int:
     return bench(given, _greenup_run)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """What `greenup bench` understands."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="greenup bench",
         description="Run two variants in turns, several times each, and compare them.",
-        epilog=_EXAMPLES + exit_codes(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EXAMPLES + exit_codes.table((ExitCode.REGRESSION,)),
     )
     made.add_argument(
         "--interleave",
@@ -49,10 +49,14 @@ def parser() -> argparse.ArgumentParser:
         metavar=("BASE", "CANDIDATE"),
         help="what differs: a URL for --csms-url, or options of greenup run as one word",
     )
-    made.add_argument("--repeat", type=int, default=4, metavar="N", help="runs of each side (default 4)")
+    made.add_argument(
+        "--repeat", type=whole(1, 1_000), default=4, metavar="N", help="runs of each side (default 4)"
+    )
     made.add_argument("--runs", default="runs/bench", metavar="FOLDER", help="default: runs/bench")
-    made.add_argument("--csv", metavar="FILE", help="one row per run, for drift detectors")
-    made.add_argument("--html", metavar="FILE", help="a self-contained page with verdict and pictures")
+    made.add_argument("--csv", type=output_file, metavar="FILE", help="one row per run, for drift detectors")
+    made.add_argument(
+        "--html", type=output_file, metavar="FILE", help="a self-contained page with verdict and pictures"
+    )
     made.add_argument("common", nargs="*", metavar="-- COMMON", help="scenario and options of both sides")
     return made
 
@@ -87,7 +91,12 @@ def bench(given: argparse.Namespace, greenup_run: Callable[[Sequence[str]], int]
 
 def _options(word: str) -> list[str]:
     """One side's options of `greenup run`; a bare URL is its central system."""
-    return ["--csms-url", word] if word.startswith(("ws://", "wss://")) else shlex.split(word)
+    if word.startswith(("ws://", "wss://")):
+        return ["--csms-url", word]
+    try:
+        return shlex.split(word)
+    except ValueError as error:
+        raise PlanError(f"--interleave {word}: {error}; write a URL, or options as in a shell") from None
 
 
 def _runs(folder: Path) -> set[Path]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from results.command_line import Parser
 from results.exit_codes import ExitCode
 from stations import confplan, ocppconf, products
 from stations.errors import PlanError
@@ -29,12 +30,11 @@ def run(name: str, arguments: Sequence[str]) -> int:
     return ExitCode.PASS
 
 
-def _parser(name: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser(name: str) -> Parser:
+    parser = Parser(
         prog=f"greenup {name}",
         description="Make, check and show the OCPPConf.xml of a Green'Up.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="{new,check,show}")
     new = commands.add_parser("new", help="write a file with the factory's values, to be edited")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from engine import curves, forecast, sessions
 from profiles import fleets
+from results.command_line import Parser
 from results.exit_codes import ExitCode
 
 _ABOUT: Final = {
@@ -24,11 +25,10 @@ _EXAMPLES: Final = {
 def run(name: str, arguments: Sequence[str]) -> int:
     """One of forecast, sessions and curves; the exit code."""
     add_arguments, command = _COMMANDS[name]
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"greenup {name}",
         description=_ABOUT[name],
         epilog=f"example:\n  {_EXAMPLES[name]}\n\nFleets, site profiles and vehicle mixes: docs/fleets.md",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(parser)
     options = parser.parse_args(list(arguments))

@@ -1,6 +1,5 @@
 """`greenup run`: the short form of a Locust command, which it prints and then becomes."""
 
-import argparse
 import ast
 import os
 import shlex
@@ -9,9 +8,11 @@ import sys
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
-from engine.cli import exit_codes
+from profiles.fleetfile import MOST_STATIONS
+from results import exit_codes
+from results.command_line import Parser, positive, whole
 from stations.errors import PlanError
 
 LOCUSTFILES: Final = Path(__file__).parents[2] / "locustfiles"
@@ -81,28 +82,25 @@ def command(arguments: Sequence[str], *, environ: "os._Environ[str] | dict[str, 
     return words + _processes(wanted.processes, wanted.stations, ui=wanted.ui) + rest
 
 
-class _OneLine(argparse.ArgumentParser):
-    """Says what is wrong in one line, like everything else here."""
-
-    def error(self, message: str) -> NoReturn:
-        raise PlanError(f"{message} (see {self.prog} --help)")
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """What `greenup run` itself understands."""
-    made = _OneLine(
+    made = Parser(
         prog="greenup run",
         usage="greenup run [SCENARIO] [options] [any option of Locust]",
         description=_DESCRIPTION.format(scenarios=_questions()),
-        epilog=f"{_EXAMPLES}\n{exit_codes()}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        epilog=f"{_EXAMPLES}\n{exit_codes.table()}",
     )
     made.add_argument(
-        "-u", "--stations", "--users", type=_count, default=500, metavar="N", help="how many (default 500)"
+        "-u",
+        "--stations",
+        "--users",
+        type=whole(1, MOST_STATIONS),
+        default=500,
+        metavar="N",
+        help="how many (default 500)",
     )
     made.add_argument(
-        "-r", "--spawn-rate", type=_rate, default=50.0, metavar="R", help="boots per second (default 50)"
+        "-r", "--spawn-rate", type=positive, default=50.0, metavar="R", help="boots per second (default 50)"
     )
     made.add_argument(
         "--duration", metavar="T", help="60s, 10m, 1h30m; else until the scenario is over, or Ctrl-C"
@@ -172,19 +170,3 @@ def _processes(wanted: str, stations: int, *, ui: bool) -> list[str]:
         port = str(free.getsockname()[1])
     bind = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
     return ["--processes", str(count), *bind]
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: must be a number from 1")
-    return int(text)
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: must be more than 0")
-    return rate

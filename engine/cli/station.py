@@ -1,6 +1,5 @@
 """`greenup station`: one station in real time, commands on standard input, events on standard output."""
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ import uvloop
 
 from engine.cli.lines import Input, Output
 from engine.control import Control
+from results.command_line import Parser
 from results.exit_codes import ExitCode
 
 _DESCRIPTION: Final = """\
@@ -45,11 +45,10 @@ examples:
 
 def run(name: str, arguments: Sequence[str]) -> int:
     """Until `exit` or the end of the input."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"greenup {name}",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.parse_args(arguments)
     uvloop.run(_serve())

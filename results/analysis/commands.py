@@ -1,6 +1,7 @@
 """The commands that read run folders. `greenup` and `python -m results.analysis` only dispatch to them."""
 
 import argparse
+import errno
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,20 +13,24 @@ from typing import Final
 from results.analysis.render import summary_markdown, summary_text
 from results.analysis.run import Run, open_run
 from results.analysis.summary import Summary
+from results.command_line import amount, output_file, positive, whole
 from results.exit_codes import ExitCode
 from results.secrets import safe_url
 from stations.errors import PlanError
 
+_OF_THE_DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 EMBEDDED_DATABASE: Final = "csms.sqlite"  # where a run that started the embedded CSMS keeps its ledger
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: its line of help, its arguments, and what it does (returning an exit code)."""
+    """One command: its line of help, its arguments, what it does (giving an exit code), and how to use it."""
 
     help: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+    examples: str
+    codes: tuple[ExitCode, ...] = ()  # beside those of every command
 
 
 def run_command(name: str, arguments: argparse.Namespace) -> int:
@@ -33,11 +38,16 @@ def run_command(name: str, arguments: argparse.Namespace) -> int:
     try:
         return COMMANDS[name].run(arguments)
     except PlanError as error:
-        sys.stderr.write(f"greenup {name}: {error}\n")
-        return ExitCode.INPUT
-    except Exception:  # noqa: BLE001 — Python's own exit code 1 would say that a threshold failed
-        traceback.print_exc()
-        return ExitCode.INTERNAL
+        mistake = str(error)
+    except Exception as error:  # noqa: BLE001 — Python's own exit code 1 would say that a threshold failed
+        if not isinstance(error, OSError) or error.errno not in _OF_THE_DISK:
+            traceback.print_exc()
+            return ExitCode.INTERNAL
+        mistake = (
+            f"{error.filename or 'a file'}: cannot be written ({error.strerror}); make room or name another"
+        )
+    sys.stderr.write(f"greenup {name}: {mistake}\n")
+    return ExitCode.INPUT
 
 
 def _summary_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,8 +77,13 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", metavar="RUN", nargs="+", default=[], help="runs for thresholds `vs baseline`"
     )
-    parser.add_argument("--junit", metavar="FILE", help="write JUnit XML")
-    parser.add_argument("--markdown", metavar="FILE", help="append Markdown, such as to $GITHUB_STEP_SUMMARY")
+    parser.add_argument("--junit", type=output_file, metavar="FILE", help="write JUnit XML")
+    parser.add_argument(
+        "--markdown",
+        type=output_file,
+        metavar="FILE",
+        help="append Markdown, such as to $GITHUB_STEP_SUMMARY",
+    )
     parser.add_argument("--annotations", action="store_true", help="print GitHub annotations of what failed")
     parser.add_argument("--on-untrusted", choices=["fail", "warn"], default="fail", help="default: fail")
     parser.add_argument("--format", choices=["text", "json"], default="text", help="default: text")
@@ -103,9 +118,14 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", metavar="RUN", nargs="+", help="runs of the baseline")
     parser.add_argument("--history", action="store_true", help="the baseline is a history of sessions (weak)")
     parser.add_argument("--phase", help="default: steady where every run has it")
-    parser.add_argument("--csv", metavar="FILE", help="write one row per run for drift detectors")
     parser.add_argument(
-        "--html", metavar="FILE", help="write a self-contained page with verdict and pictures"
+        "--csv", type=output_file, metavar="FILE", help="write one row per run for drift detectors"
+    )
+    parser.add_argument(
+        "--html",
+        type=output_file,
+        metavar="FILE",
+        help="write a self-contained page with verdict and pictures",
     )
     parser.add_argument(
         "--format", choices=["text", "json", "markdown"], default="text", help="default: text"
@@ -153,10 +173,14 @@ def _reconcile_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mapping", help="steve, citrineos, arthexis, greenup or a mapping file (docs/reconcile.md)"
     )
-    parser.add_argument("--time-tolerance", metavar="S", type=float, default=1.0, help="seconds; default 1")
-    parser.add_argument("--energy-tolerance", metavar="WH", type=int, default=0, help="Wh; default 0")
-    parser.add_argument("--tariff", metavar="PRICE", type=float, help="per kWh: shows what is at stake")
-    parser.add_argument("--csv", metavar="FILE", help="write every session with its verdict")
+    parser.add_argument("--time-tolerance", metavar="S", type=amount, default=1.0, help="seconds; default 1")
+    parser.add_argument(
+        "--energy-tolerance", metavar="WH", type=whole(0, 1_000_000_000), default=0, help="Wh; default 0"
+    )
+    parser.add_argument("--tariff", metavar="PRICE", type=amount, help="per kWh: shows what is at stake")
+    parser.add_argument(
+        "--csv", type=output_file, metavar="FILE", help="write every session with its verdict"
+    )
     parser.add_argument(
         "--format", choices=["text", "json", "markdown"], default="text", help="default: text"
     )
@@ -197,7 +221,9 @@ def _reconcile(arguments: argparse.Namespace) -> int:
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", nargs="+", help="run folder; several are compared")
-    parser.add_argument("--output", metavar="FILE", help="default: report.html in the (last) run folder")
+    parser.add_argument(
+        "--output", type=output_file, metavar="FILE", help="default: report.html in the (last) run folder"
+    )
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -221,7 +247,7 @@ def _watch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--slo", metavar="FILE", required=True, help="thresholds; those with abort = true count"
     )
-    parser.add_argument("--interval", metavar="S", type=float, default=5.0, help="seconds; default 5")
+    parser.add_argument("--interval", metavar="S", type=positive, default=5.0, help="seconds; default 5")
 
 
 def _watch(arguments: argparse.Namespace) -> int:
@@ -265,14 +291,82 @@ def _print(text: str) -> None:
 
 
 COMMANDS: Final = {
-    "summary": Command("counts, failures and percentiles of a run", _summary_arguments, _summary),
-    "check": Command("a run against thresholds: verdict and exit code", _check_arguments, _check),
-    "report": Command("one self-contained HTML file about a run", _report_arguments, _report),
-    "reconcile": Command(
-        "the stations' ledger against the CSMS's own records", _reconcile_arguments, _reconcile
+    "summary": Command(
+        "counts, failures and percentiles of a run",
+        _summary_arguments,
+        _summary,
+        """\
+  greenup summary runs/2026-11-22T074100Z-steady-7f3a
+  greenup summary runs/2026-11-22T074100Z-blackout-91c2 --phase recovery
+      only the calls of a phase: how the central system answered while everybody came back
+  greenup summary RUN --format json | jq .actions""",
+        (ExitCode.UNTRUSTED,),
     ),
-    "ship": Command("this machine's part of a run to a shared place", _ship_arguments, _ship),
-    "fetch": Command("a run from a shared place", _fetch_arguments, _fetch),
-    "watch": Command("a run that goes on: code 6 when a brake's threshold breaks", _watch_arguments, _watch),
-    "compare": Command("candidate runs against baseline runs", _compare_arguments, _compare),
+    "check": Command(
+        "a run against thresholds: verdict and exit code",
+        _check_arguments,
+        _check,
+        """\
+  greenup check runs/2026-11-22T074100Z-steady-7f3a --slo slo.toml
+      each threshold with its value and margin; verdict.json in the run folder
+  greenup check RUN --slo slo.toml --junit junit.xml --markdown "$GITHUB_STEP_SUMMARY"
+      for a pipeline
+  greenup check RUN --slo slo.toml --baseline runs/nightly/*
+      with thresholds such as p99(response) vs baseline < +10%""",
+        (ExitCode.THRESHOLDS, ExitCode.REGRESSION, ExitCode.CORRECTNESS, ExitCode.UNTRUSTED, ExitCode.BRAKE),
+    ),
+    "report": Command(
+        "one self-contained HTML file about a run",
+        _report_arguments,
+        _report,
+        """\
+  greenup report runs/2026-11-22T074100Z-steady-7f3a
+      writes report.html into the run folder
+  greenup report runs/before runs/after --output compared.html""",
+    ),
+    "reconcile": Command(
+        "the stations' ledger against the CSMS's own records",
+        _reconcile_arguments,
+        _reconcile,
+        """\
+  greenup reconcile runs/2026-11-22T074100Z-steady-7f3a
+      against the database of the embedded CSMS
+  greenup reconcile RUN --source postgresql://reader@db/steve --mapping steve
+  greenup reconcile RUN --source export.csv --mapping mine.toml --tariff 0.25 --csv sessions.csv""",
+        (ExitCode.CORRECTNESS,),
+    ),
+    "ship": Command(
+        "this machine's part of a run to a shared place",
+        _ship_arguments,
+        _ship,
+        """\
+  greenup ship runs/2026-11-22T074100Z-steady-7f3a --to s3://bucket/runs --follow""",
+    ),
+    "fetch": Command(
+        "a run from a shared place",
+        _fetch_arguments,
+        _fetch,
+        """\
+  greenup fetch s3://bucket/runs/2026-11-22T074100Z-steady-7f3a
+      into runs/, where every other command finds it""",
+    ),
+    "watch": Command(
+        "a run that goes on: code 6 when a brake's threshold breaks",
+        _watch_arguments,
+        _watch,
+        """\
+  greenup watch runs/2026-11-22T074100Z-steady-7f3a --slo slo.toml
+      ends with 0 when the run ends, with 6 when a threshold marked abort = true breaks""",
+        (ExitCode.BRAKE,),
+    ),
+    "compare": Command(
+        "candidate runs against baseline runs",
+        _compare_arguments,
+        _compare,
+        """\
+  greenup compare runs/new/* --base runs/old/*
+  greenup compare runs/tonight/* --history --base history/* --csv drift.csv
+      against past nights: weaker, and it says so""",
+        (ExitCode.REGRESSION,),
+    ),
 }

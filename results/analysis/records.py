@@ -56,6 +56,8 @@ def load_mapping(name: str) -> Mapping:
     except OSError as error:
         known = ", ".join(ready_mappings())
         raise PlanError(f"{name}: no such mapping; name a file or one of {known}") from error
+    except UnicodeDecodeError as error:
+        raise PlanError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise PlanError(f"{path}: {error}") from error
     if mapping.energy not in _WH:

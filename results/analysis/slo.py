@@ -3,6 +3,7 @@
 import sys
 import tomllib
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,7 +113,9 @@ def _share(value: Any, where: str) -> float:
     text = str(value)
     try:
         if text.endswith("%"):
-            return float(text[:-1]) / 100
+            share = float(text[:-1]) / 100
+            if 0 <= share < inf:
+                return share
     except ValueError:
         pass
     raise PlanError(f"{where}: {value!r} is no share; write 85%")

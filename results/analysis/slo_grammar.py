@@ -211,6 +211,8 @@ def _limit(match: re.Match[str], measure: Measure, where: str, *, vs_baseline: b
         if unit != "%":
             raise PlanError(f"{where}: against a baseline the unit is %; write < +10%")
         return number / 100, "%"
+    if number < 0:
+        raise PlanError(f"{where}: {match['metric']} is never below 0; {match['number']} cannot be its limit")
     wanted = "time" if measure is Measure.TIME else _unit_of(match["stat"], measure, match["metric"])
     given = "time" if unit in _TIME_US else unit
     if wanted != given:

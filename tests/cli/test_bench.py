@@ -70,6 +70,13 @@ def test_bad_input_ends_the_job_at_once(tmp_path):
         bench(given, lambda _words: 0)
 
 
+def test_options_that_no_shell_would_read_are_one_line_and_code_2(capsys):
+    assert main(["bench", "--interleave", "--fleet 'demo", "ws://new"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("greenup bench: --interleave --fleet 'demo: No closing quotation; ")
+    assert said.count("\n") == 1
+
+
 def test_too_few_repeats_are_one_line_and_code_2(capsys):
     assert main(["bench", "--interleave", "x", "y", "--repeat", "1"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

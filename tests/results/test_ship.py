@@ -80,10 +80,18 @@ def test_a_store_that_fails_now_and_then_is_tried_again(sample_path, place, monk
         ship(sample_path, place, sleep=waits.append)
 
 
-def test_wrong_places_are_one_line(tmp_path, place):
+def test_wrong_places_are_one_line(sample_path, tmp_path, place):
     with pytest.raises(PlanError, match="no such run folder"):
         ship(tmp_path / "none", place)
+    with pytest.raises(PlanError, match="holds no part of a run"):
+        ship(tmp_path, place)
+    with pytest.raises(PlanError, match="--to: is empty"):
+        ship(sample_path, " ")
     with pytest.raises(PlanError, match="no run there"):
         fetch(f"{place}/none", tmp_path)
     with pytest.raises(PlanError, match="cannot be reached"):
         fetch("nosuchprotocol://user:hunter2@x/y", tmp_path)
+    (tmp_path / "file").touch()
+    ship(sample_path, place)
+    with pytest.raises(PlanError, match="cannot write there"):
+        fetch(f"{place}/{sample_path.name}", tmp_path / "file")
