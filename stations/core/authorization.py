@@ -1,8 +1,8 @@
 """Who may charge: a presented tag, from the reader to the answer (AUTH-*, CACHE-*, LIST-1, LG-6).
 
 A tag that wants to start is kept at its connector as `Presented` until a transaction starts, the tag is
-refused, or ConnectionTimeOut forgets it. A tag that wants to stop somebody else's transaction is asked
-for its parent (AUTH-8) and forgotten at once.
+refused, or ConnectionTimeOut forgets it. A tag at what belongs to somebody else, a transaction or a locked
+cable, is asked for its parent (AUTH-8, E3.5) and forgotten at once.
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from stations.core import booking, calls, tags, transaction
 from stations.core.calls import Outgoing
-from stations.core.connector import Connector, settle
+from stations.core.connector import Connector, settle, unlock
 from stations.core.dispatch import ends
 from stations.core.events import Outcome
 from stations.core.keys import (
@@ -21,7 +21,6 @@ from stations.core.keys import (
 )
 from stations.core.reservation import Admission
 from stations.core.tokens import Entry, Verdict, decide
-from stations.core.transaction_record import Transaction
 from stations.wire.messages import Authorize, AuthorizeConf, ChargingProfile, Confirmation
 from stations.wire.types import Action, AuthorizationStatus, Reason
 
@@ -39,20 +38,37 @@ class Presented(Struct):
     parent_id_tag: str | None = None
     parent_known: bool = False  # the parent, or that there is none, was said by list, cache or central system
     profile: ChargingProfile | None = None  # RS-5
+    after_end: bool = False  # the side showed Finishing, and will again if the tag is refused (AUTH-6)
 
 
-class GroupStop(Struct):
-    """A foreign tag at a running transaction, asked for its parent (AUTH-8)."""
+class Foreign(Struct):
+    """A tag at what another tag of a group began, asked for its parent (AUTH-8, E3.5)."""
 
-    connector: int
-    transaction: Transaction
+    connectors: list[int]
     id_tag: str
+
+
+def can_start(station: "Station", connector: Connector, id_tag: str) -> bool:
+    """Whether a tag may be held to this side at all; RN-4: not where another's reservation is certain.
+
+    Nor where a locked cable waits for its owner (E3.5).
+    """
+    free = connector.transaction is None and connector.presented is None
+    whole = not connector.faulted and not station.connectors[0].faulted
+    kept = connector.locked and connector.owner is not None and not tags.same(connector.owner[0], id_tag)
+    return (
+        free
+        and whole
+        and not kept
+        and station.is_operative(connector)
+        and not booking.excludes(station, connector, id_tag)
+    )
 
 
 def present(station: "Station", connector: Connector, presented: Presented) -> None:
     """Hold a tag to a connector that could start a transaction with it."""
     connector.presented = presented
-    connector.finishing = False
+    presented.after_end, connector.finishing = connector.finishing, False
     settle(station, connector)
     if presented.granted:
         _granted(station, connector, presented)
@@ -109,7 +125,8 @@ def _granted(station: "Station", connector: Connector, presented: Presented) -> 
 
 def _refused(station: "Station", connector: Connector) -> None:
     """AUTH-6: back to the status before; a cable that was in goes on waiting for another tag."""
-    connector.presented = None
+    presented, connector.presented = connector.presented, None
+    connector.finishing = presented is not None and presented.after_end and connector.plugged
     settle(station, connector)
 
 
@@ -118,23 +135,38 @@ def withdraw(station: "Station", connector: Connector) -> None:
     _refused(station, connector)
 
 
-def group_stop(station: "Station", connector: Connector, running: Transaction, id_tag: str) -> None:
-    """AUTH-8: another tag stops a transaction only if both have the same parent (TC_069).
+def group_of(connector: Connector) -> str | None:
+    """The parent of whoever charges here, or has ended and left a locked cable."""
+    if connector.transaction is not None:
+        return connector.transaction.parent_id_tag
+    return connector.owner[1] if connector.owner is not None and connector.locked else None
 
-    Nobody is asked if the running transaction has no parent (TC_068); the reader looks.
+
+def present_foreign(station: "Station", sides: list[Connector], id_tag: str) -> None:
+    """AUTH-8: another tag stops a transaction, or releases a cable, only by a common parent (TC_069).
+
+    Nobody is asked where there is no parent (TC_068).
     """
+    foreign = Foreign([side.number for side in sides if group_of(side) is not None], id_tag)
+    if not foreign.connectors:
+        return
     entry = tags.known(station, id_tag)
-    stop = GroupStop(connector.number, running, id_tag)
     if entry is not None and entry.valid and (not station.serving or entry.parent_id_tag is not None):
-        _stop_for_parent(station, stop, entry.parent_id_tag)
+        _act_for_parent(station, foreign, entry.parent_id_tag)
     elif station.serving:
-        calls.place(station, Authorize(id_tag=id_tag), connector=connector.number, about=stop)
+        calls.place(station, Authorize(id_tag=id_tag), connector=foreign.connectors[0], about=foreign)
 
 
-def _stop_for_parent(station: "Station", stop: GroupStop, parent_id_tag: str | None) -> None:
-    connector, running = station.connectors[stop.connector], stop.transaction
-    if tags.same(parent_id_tag, running.parent_id_tag) and connector.transaction is running:
-        transaction.stop(station, connector, Reason.LOCAL, id_tag=stop.id_tag)
+def _act_for_parent(station: "Station", foreign: Foreign, parent_id_tag: str | None) -> None:
+    for number in foreign.connectors:
+        connector = station.connectors[number]
+        if not tags.same(parent_id_tag, group_of(connector)):
+            continue
+        if connector.transaction is not None:
+            transaction.stop(station, connector, Reason.LOCAL, id_tag=foreign.id_tag)
+        else:
+            unlock(station, connector)
+        return
 
 
 @ends(Action.AUTHORIZE)
@@ -143,15 +175,13 @@ def _answered(
 ) -> None:
     info = confirmation.id_tag_info if isinstance(confirmation, AuthorizeConf) else None
     about = outgoing.about
-    if isinstance(about, GroupStop):
-        if info is not None:
-            tags.learn(station, about.id_tag, info)
-            if info.status is AuthorizationStatus.ACCEPTED:
-                _stop_for_parent(station, about, info.parent_id_tag)
-        return
-    assert isinstance(about, Presented)  # nobody else asks
+    assert isinstance(about, Presented | Foreign)  # nobody else asks
     if info is not None:
         tags.learn(station, about.id_tag, info)
+    if isinstance(about, Foreign):
+        if info is not None and info.status is AuthorizationStatus.ACCEPTED:
+            _act_for_parent(station, about, info.parent_id_tag)
+        return
     connector = next((side for side in station.connectors if side.presented is about), None)
     if connector is None:
         return  # withdrawn or timed out in the meantime

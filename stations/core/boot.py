@@ -31,12 +31,13 @@ _HEARTBEAT: Final = Heartbeat()
 
 
 def connected(station: "Station") -> None:
-    """The link is up: resume (WS-7), or boot unless the central system told us to wait (BOOT-5)."""
+    """The link is up: resume (WS-7), or boot unless a central system told us to wait (BOOT-5)."""
+    if station.registration is _ACCEPTED and not station.accepted_before:
+        _register(station, "")  # another central system, or another identity: it knows nothing of us
     if station.registration is _ACCEPTED:
         _resume(station)
-        return
-    if station.alarms.at(Alarm.BOOT) is None:
-        notify(station)
+    elif not station.registration or station.alarms.at(Alarm.BOOT) is None:
+        notify(station)  # BOOT-8: without an answer so far, a new socket begins anew at once
 
 
 def notify(station: "Station", *, triggered: bool = False) -> None:
@@ -74,10 +75,14 @@ def _booted(
         _boot_after(station, base_s * station.luck.uniform(1.0, 2.0))  # BOOT-8
 
 
-def _registered(station: "Station", status: RegistrationStatus, interval_s: int) -> None:
+def _register(station: "Station", status: RegistrationStatus | str) -> None:
     if station.registration is not status:
         station.registration = status
         station.effects.append(RegistrationChanged(status))
+
+
+def _registered(station: "Station", status: RegistrationStatus, interval_s: int) -> None:
+    _register(station, status)
     if interval_s <= 0:
         rule = "BOOT-3" if status is _ACCEPTED else "BOOT-5"
         station.find(rule, f"interval {interval_s} with {status}")

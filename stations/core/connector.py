@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Status = ChargePointStatus
 
+HANDSHAKE_S: Final = 5.0  # a vehicle draws within seconds of an offer; later it counts as SuspendedEV
+
 TRANSITIONS: Final[dict[Status, dict[Status, str]]] = {
     Status.AVAILABLE: {
         Status.PREPARING: "A2",
@@ -118,6 +120,7 @@ THROUGH: Final[dict[tuple[Status, Status], Status]] = {
 
 
 _SUSPENDED: Final = frozenset({Status.SUSPENDED_EV, Status.SUSPENDED_EVSE})
+_RESUMES: Final = frozenset({Status.SUSPENDED_EVSE, Status.CHARGING})  # the contactor closes at once (SC-12)
 
 
 class Connector:
@@ -214,20 +217,29 @@ def _while_charging(station: "Station", connector: Connector) -> Status:
     vehicle = connector.vehicle
     if vehicle is not None and vehicle.drawing(station.now):
         return Status.CHARGING
-    if connector.below is Status.PREPARING and station.now < connector.handshake_until:
-        return Status.PREPARING  # plug and tag are there, the vehicle is about to close its contactor
-    return Status.SUSPENDED_EV
+    if station.now >= connector.handshake_until or connector.below is Status.SUSPENDED_EV:
+        return Status.SUSPENDED_EV
+    # Plug and tag are there, or the energy is back: the vehicle is about to draw.
+    return Status.CHARGING if connector.below in _RESUMES else Status.PREPARING
 
 
 def settle(station: "Station", connector: Connector) -> None:
     """Move to the status the facts call for, and tell."""
     if connector.number == 0:
-        connector.below = Status.AVAILABLE if connector.operative else Status.UNAVAILABLE
+        waits = any(side.scheduled for side in station.connectors)  # CA-2: the last side decides
+        connector.below = Status.AVAILABLE if connector.operative or waits else Status.UNAVAILABLE
     else:
         target = _follows(station, connector)
         if target is not connector.below:
             _move(station, connector, target)
     status.show(station, connector)
+
+
+def unlock(station: "Station", connector: Connector) -> None:
+    """The lock lets go; whoever pulled the vehicle's end can take the rest."""
+    connector.locked = False
+    connector.owner = None
+    settle(station, connector)
 
 
 def _move(station: "Station", connector: Connector, target: Status) -> None:

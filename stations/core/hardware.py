@@ -54,6 +54,7 @@ def _plug_in(station: "Station", event: PlugIn) -> None:
     if connector.vehicle is not None:
         return  # one socket, one vehicle
     connector.vehicle = event.vehicle
+    connector.register_wh -= event.vehicle.reading(station.now).energy_wh  # what it has had before (MV-5)
     connector.ev_out = False
     if not station.running:
         return
@@ -64,7 +65,7 @@ def _plug_in(station: "Station", event: PlugIn) -> None:
     _take_tag_along(station, connector)
     if connector.presented is not None:
         transaction.start_if_ready(station, connector)
-    elif station.configuration[PLUG_AND_CHARGE] and station.is_operative(connector):
+    elif station.configuration[PLUG_AND_CHARGE]:
         _present_default_tag(station, connector)
     settle(station, connector)
 
@@ -83,28 +84,35 @@ def _take_tag_along(station: "Station", connector: Connector) -> None:
 
 def _present_default_tag(station: "Station", connector: Connector) -> None:
     """Legrand plug and charge: the side's default tag, authorized like a presented one."""
-    key = DEFAULT_ID_TAG_1 if connector.number == 1 else DEFAULT_ID_TAG_2
-    authorization.present(station, connector, Presented(station.configuration[key]))
+    id_tag = station.configuration[DEFAULT_ID_TAG_1 if connector.number == 1 else DEFAULT_ID_TAG_2]
+    if authorization.can_start(station, connector, id_tag):
+        authorization.present(station, connector, Presented(id_tag))
 
 
 @on(PlugOut)
 def _plug_out(station: "Station", event: PlugOut) -> None:
     """Both ends: the vehicle's first, then the station's as soon as the lock lets go (ST-5)."""
     connector = station.side(event.connector)
+    if not connector.plugged:
+        return
     if connector.vehicle is not None:
         _vehicle_leaves(station, connector)
     held = connector.transaction is not None or (connector.locked and connector.ev_out)
     if held and station.running:
         return  # the same tag or UnlockConnector releases it; without power the lock holds nothing
-    connector.ev_out = connector.finishing = connector.scheduled = False
+    connector.ev_out = connector.locked = False
+    connector.owner = connector.presented = None  # B1: who unplugs before the start goes without charging
+    _emptied(station, connector)
+
+
+def _emptied(station: "Station", connector: Connector) -> None:
+    """No cable any more: nothing to finish, and what was scheduled holds now (CA-2, F8)."""
+    scheduled = connector.scheduled
+    connector.finishing = connector.scheduled = False
     if station.running:
-        _forget_waiting_tag(connector)
         settle(station, connector)
-
-
-def _forget_waiting_tag(connector: Connector) -> None:
-    """B1: who unplugs before the start goes without charging; a tag alone may still wait for a cable."""
-    connector.presented = None
+        if scheduled:
+            settle(station, station.connectors[0])
 
 
 @on(PlugOutEv)
@@ -114,8 +122,8 @@ def _plug_out_ev(station: "Station", event: PlugOutEv) -> None:
         return
     _vehicle_leaves(station, connector)
     if not station.is_detachable(connector) and connector.transaction is None:
-        connector.finishing = connector.scheduled = False
-    if station.running:
+        _emptied(station, connector)
+    elif station.running:
         settle(station, connector)
 
 
@@ -127,15 +135,15 @@ def _vehicle_leaves(station: "Station", connector: Connector) -> None:
     vehicle.offer(station.now, 0.0)
     connector.register_wh += vehicle.reading(station.now).energy_wh
     connector.vehicle = None
-    connector.ev_out = station.is_detachable(connector)
+    connector.ev_out = True
     station.alarms.drop(Alarm.VEHICLE, connector.number)
-    if running is None or not station.running:
-        return
-    if station.configuration[STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT]:
-        unlock = station.configuration[UNLOCK_CONNECTOR_ON_EV_SIDE_DISCONNECT]
-        transaction.stop(station, connector, Reason.EV_DISCONNECTED, keep_locked=not unlock)
-    else:
-        supply.apply(station)
+    if running is not None and station.running:
+        if station.configuration[STOP_TRANSACTION_ON_EV_SIDE_DISCONNECT]:
+            unlock = station.configuration[UNLOCK_CONNECTOR_ON_EV_SIDE_DISCONNECT]
+            transaction.stop(station, connector, Reason.EV_DISCONNECTED, keep_locked=not unlock)
+        else:
+            supply.apply(station)
+    connector.ev_out = station.is_detachable(connector)  # an attached cable hangs at the station, unplugged
 
 
 @on(EvPause)
@@ -210,13 +218,6 @@ def clear_fault(station: "Station", connector: Connector) -> None:
     if station.running:
         supply.apply(station)
         settle(station, connector)
-
-
-def unlock(station: "Station", connector: Connector) -> None:
-    """The lock lets go; whoever pulled the vehicle's end can take the rest."""
-    connector.locked = False
-    connector.owner = None
-    settle(station, connector)
 
 
 @rings(Alarm.CONNECTION)

@@ -190,13 +190,13 @@ def dead(station: "Station") -> None:
 
 
 def _wait(station: "Station") -> None:
-    """WS-3: base times 1..2, doubling up to the cap; every station draws its own."""
+    """WS-3: base times 1..2, doubling up to the cap; every station draws its own, at the cap too."""
     base_s = station.configuration[SERVER_RECONNECTION_TIME]
-    growth = min(2.0**station.attempts, BACK_OFF_CAP)
+    growth = min(2.0**station.attempts, BACK_OFF_CAP / 2)
     station.attempts = min(station.attempts + 1, 10)
     station.set_link(LinkState.WAITING)
     pause_s = base_s * growth * station.luck.uniform(1.0, 2.0)
-    station.alarms.set(Alarm.RECONNECT, station.now + min(pause_s, base_s * BACK_OFF_CAP))
+    station.alarms.set(Alarm.RECONNECT, station.now + pause_s)
 
 
 @rings(Alarm.RECONNECT)

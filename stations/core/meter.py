@@ -426,7 +426,11 @@ def trigger(station: "Station", connector: "Connector") -> None:
         return
     running = connector.transaction
     since_wh = _idle_since_wh(station, connector) if running is None else running.interval_wh
-    value = wanted.fill(wall.stamp(station, wall.unix_s(station)), _sight(station, connector, since_wh))
+    sight, unix_s = _sight(station, connector, since_wh), wall.unix_s(station)
+    if running is not None:
+        running.last_s, running.last_wh = unix_s, int(sight.register_wh)  # TX-10: no less than was told
+    station.changed = True
+    value = wanted.fill(wall.stamp(station, unix_s), sight)
     calls.put(
         station,
         Outgoing(_METER_VALUES, value, station.due, connector.number, running, TRIGGERED, triggered=True),

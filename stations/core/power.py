@@ -54,6 +54,8 @@ def start(station: "Station") -> None:
     """The software begins: nothing volatile is left, the central system knows nothing of us (BOOT-1)."""
     station.running = True
     for connector in station.connectors:
+        connector.scheduled = connector.scheduled and connector.plugged  # CA-2: unplugged without power
+    for connector in station.connectors:
         connector.told = None
         connector.below = ChargePointStatus.AVAILABLE
         settle(station, connector)

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from stations.core import authorization, booking, hardware, tags, transaction
+from stations.core import authorization, tags, transaction
 from stations.core.authorization import Presented
-from stations.core.connector import Connector
+from stations.core.connector import Connector, unlock
 from stations.core.dispatch import on
 from stations.core.events import Swipe
 from stations.wire.types import Reason
@@ -23,17 +23,13 @@ def _swipe(station: "Station", event: Swipe) -> None:
     for attempt in (_stop_own, _release_own, _withdraw):
         if attempt(station, sides, event.id_tag):
             return
-    startable = [side for side in sides if can_start(station, side, event.id_tag)]
+    startable = [side for side in sides if authorization.can_start(station, side, event.id_tag)]
     if startable:
         # A cable that waits for a tag first, then a side that is free.
         connector = min(startable, key=lambda side: (not side.plugged, side.number))
         authorization.present(station, connector, Presented(event.id_tag, side_known))
         return
-    for side in sides:
-        running = side.transaction
-        if running is not None and running.parent_id_tag is not None:
-            authorization.group_stop(station, side, running, event.id_tag)
-            return
+    authorization.present_foreign(station, sides, event.id_tag)
 
 
 def _stop_own(station: "Station", sides: list[Connector], id_tag: str) -> bool:
@@ -53,7 +49,7 @@ def _release_own(station: "Station", sides: list[Connector], id_tag: str) -> boo
     for side in sides:
         owner = side.owner
         if owner is not None and side.locked and (tags.same(owner[0], id_tag) or tags.same(owner[1], parent)):
-            hardware.unlock(station, side)
+            unlock(station, side)
             return True
     return False
 
@@ -67,15 +63,3 @@ def _withdraw(station: "Station", sides: list[Connector], id_tag: str) -> bool:
                 authorization.withdraw(station, side)  # an answer still on its way finds nobody
             return True
     return False
-
-
-def can_start(station: "Station", connector: Connector, id_tag: str) -> bool:
-    """Whether a tag may be held to this side at all; RN-4: not where another's reservation is certain."""
-    free = connector.transaction is None and connector.presented is None
-    whole = not connector.faulted and not station.connectors[0].faulted
-    return (
-        free
-        and whole
-        and station.is_operative(connector)
-        and not booking.excludes(station, connector, id_tag)
-    )

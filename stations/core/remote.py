@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from stations.core import authorization, hardware, reader, smartcharging, supply, transaction
+from stations.core import authorization, smartcharging, supply, transaction
 from stations.core.authorization import Presented
-from stations.core.connector import Connector
+from stations.core.connector import Connector, unlock
 from stations.core.dispatch import answers
 from stations.core.keys import AUTHORIZE_REMOTE_TX_REQUESTS
 from stations.wire.messages import (
@@ -61,7 +61,7 @@ def _for_start(station: "Station", request: RemoteStartTransaction) -> Connector
         sides = [station.connectors[request.connector_id]]
     else:
         return None
-    startable = [side for side in sides if reader.can_start(station, side, request.id_tag)]
+    startable = [side for side in sides if authorization.can_start(station, side, request.id_tag)]
     return min(startable, key=lambda side: (not side.plugged, side.number), default=None)
 
 
@@ -72,7 +72,9 @@ def _remote_stop(station: "Station", request: RemoteStopTransaction) -> RemoteSt
         return RemoteStopTransactionConf(RemoteStartStopStatus.REJECTED)
     for connector in station.connectors[1:]:
         running = connector.transaction
-        if running is not None and running.transaction_id == request.transaction_id:
+        if running is None or not running.authorization:
+            continue  # never answered, whatever stands for its id (TX-8)
+        if running.transaction_id == request.transaction_id:
             transaction.stop(station, connector, Reason.REMOTE)
             return RemoteStopTransactionConf(RemoteStartStopStatus.ACCEPTED)
     return RemoteStopTransactionConf(RemoteStartStopStatus.REJECTED)
@@ -90,7 +92,7 @@ def _unlock(station: "Station", request: UnlockConnector) -> UnlockConnectorConf
         connector.error_code = ChargePointErrorCode.CONNECTOR_LOCK_FAILURE
         station.settle(connector)
         return UnlockConnectorConf(UnlockStatus.UNLOCK_FAILED)
-    hardware.unlock(station, connector)
+    unlock(station, connector)
     return UnlockConnectorConf(UnlockStatus.UNLOCKED)
 
 

@@ -62,7 +62,8 @@ def shown_by(connector: "Connector") -> Shown:
         and shows not in _WITH_EV_COMMUNICATION_ERROR
     ):
         error_code = _NO_ERROR
-    shown = Shown(shows, error_code, connector.ev_out and shows in _WITH_EV_OUT)
+    left = connector.ev_out or (connector.transaction is not None and connector.vehicle is None)
+    shown = Shown(shows, error_code, left and shows in _WITH_EV_OUT)
     return _SHARED.setdefault(shown, shown)
 
 

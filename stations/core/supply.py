@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from stations.core import wall
 from stations.core.alarms import Alarm
-from stations.core.connector import Connector, settle
+from stations.core.connector import HANDSHAKE_S, Connector, settle
 from stations.core.dispatch import changes, rings
 from stations.core.key_rules import items
 from stations.core.keys import (
@@ -103,9 +103,14 @@ def _may_draw(station: "Station", connector: Connector) -> bool:
 
 
 def _offer(station: "Station", connector: Connector, limit_a: float) -> None:
+    resumes = connector.limit_a <= 0 < limit_a
     connector.limit_a = limit_a
-    if connector.vehicle is not None:
-        connector.vehicle.offer(station.now, limit_a)
+    vehicle = connector.vehicle
+    if vehicle is not None:
+        vehicle.offer(station.now, limit_a)
+        change = vehicle.next_change(station.now) if resumes else None
+        if change is not None and change <= station.now + HANDSHAKE_S:
+            connector.handshake_until = station.now + HANDSHAKE_S  # SC-12: it will draw, no SuspendedEV
     watch(station, connector)
     settle(station, connector)
 

@@ -3,12 +3,12 @@
 started → acknowledged → stopped → settled; a message given up makes it abandoned (Q-3, TX-8).
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stations.core import backlog, booking, meter, supply, tags, wall
 from stations.core.alarms import Alarm
 from stations.core.calls import Outgoing
-from stations.core.connector import Connector, settle
+from stations.core.connector import HANDSHAKE_S, Connector, settle
 from stations.core.dispatch import ends, rings
 from stations.core.events import Outcome
 from stations.core.keys import (
@@ -29,8 +29,6 @@ from stations.wire.types import Action, AuthorizationStatus, ChargePointErrorCod
 
 if TYPE_CHECKING:
     from stations.core.station import Station
-
-HANDSHAKE_S: Final = 5.0  # a vehicle closes its contactor within seconds; later it counts as SuspendedEV
 
 
 def start_if_ready(station: "Station", connector: Connector) -> None:
@@ -72,7 +70,7 @@ def _start(station: "Station", connector: Connector) -> None:
     running.last_s = running.started_s
     connector.transaction = running
     connector.presented = None
-    connector.locked = station.is_detachable(connector)
+    connector.locked, connector.owner = station.is_detachable(connector), None
     connector.handshake_until = station.now + HANDSHAKE_S
     station.alarms.drop(Alarm.CONNECTION, connector.number)
     meter.begin(station, connector, running)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stations.core.events import PlugOutEv, SeedCache, Swipe
+from stations.core.events import ClearFault, Fault, PlugOutEv, SeedCache, Swipe
 from stations.core.plan import Personality
 from stations.errors import PlanError
 from tests.support.bench import SILENT, bench
@@ -348,3 +348,79 @@ def test_the_owners_family_may_take_a_kept_cable():
     assert station.station.connectors[1].plugged
     station.swipe("SISTER").unplug()
     assert station.status() == "Available"
+
+
+def test_a_tag_of_the_owners_parent_is_asked_for_before_it_may_take_a_kept_cable():
+    """TX-3 (E3.5): the answer names the parent; another parent and no parent take nothing."""
+    station = bench(personality=SPEC, keys={"UnlockConnectorOnEVSideDisconnect": "false"})
+    with_parent(station).run(10).feed(PlugOutEv(1)).unplug()
+    parents = {"BROTHER": {"parentIdTag": "FAMILY"}, "THIEF": {"parentIdTag": "GANG"}, "STRANGER": {}}
+    station.answer["Authorize"] = lambda _action, call: {
+        "idTagInfo": {"status": "Accepted", **parents[call["idTag"]]}
+    }
+    for tag in ("THIEF", "STRANGER"):
+        station.swipe(tag).unplug()
+        assert station.station.connectors[1].plugged
+    station.swipe("BROTHER").unplug()
+    assert station.status() == "Available"
+    assert len(station.sent("StartTransaction")) == 1
+
+
+def test_a_kept_cable_serves_nobody_else():
+    """TX-3 (E3.5), RS-2: Finishing until its owner comes, and no later transaction inherits the owner."""
+    station = bench(personality=SPEC, keys={"StopTransactionOnInvalidId": "true"})
+    station.answer["StartTransaction"] = {"transactionId": 7, "idTagInfo": {"status": "Blocked"}}
+    station.plug().swipe("OWNER").run(5)
+    assert station.sent("StopTransaction")[0].payload["reason"] == "DeAuthorized"
+    del station.answer["StartTransaction"]
+    station.swipe("OTHER").run(5)
+    assert station.command("RemoteStartTransaction", idTag="OTHER") == {"status": "Rejected"}
+    assert station.status() == "Finishing"
+    assert station.command("RemoteStartTransaction", idTag="owner") == {"status": "Accepted"}
+    assert station.status() == "Charging"
+    station.swipe("STRANGER").swipe("OWNER", 1)
+    assert station.sent("StopTransaction")[1].payload["reason"] == "Local"
+    assert not station.station.connectors[1].locked
+
+
+def test_a_refused_tag_at_a_cable_left_in_goes_back_to_finishing():
+    """AUTH-6: the connector returns to its previous state, through B6."""
+    station = bench(personality=SPEC)
+    station.plug().swipe().run(5)
+    station.swipe()
+    count = len(station.calls)
+    station.answer["Authorize"] = {"idTagInfo": {"status": "Expired"}}
+    station.swipe("OTHER")
+    assert station.statuses(1, count) == ["Preparing", "Finishing"]
+    station.unplug()
+    assert station.status() == "Available"
+
+
+def test_a_reader_that_does_not_know_the_side_finds_the_group_on_any_of_them():
+    """AUTH-8, TX-11: the answer's parent decides which transaction ends."""
+    station = bench(connectors=2)
+    for number, tag, parent in ((1, "A", "ONE"), (2, "B", "TWO")):
+        station.answer["Authorize"] = {"idTagInfo": {"status": "Accepted", "parentIdTag": parent}}
+        station.plug(number).swipe(tag, number)
+    station.run(5)
+    station.swipe("C")
+    stops = station.sent("StopTransaction")
+    assert [(stop.payload["idTag"], stop.payload["transactionId"]) for stop in stops] == [("C", 1002)]
+
+
+def test_pulling_a_cable_that_is_not_there_forgets_no_tag():
+    """ST-4: only the time-out, the same tag or a real unplugging takes the authorization back."""
+    station = bench()
+    station.swipe().unplug()
+    assert station.status() == "Preparing"
+    station.plug().run(5)
+    assert station.status() == "Charging"
+
+
+def test_plug_and_charge_starts_nothing_under_a_fault():
+    """ST-9, AUTH-1: the default tag is presented like a badge, and a Faulted side takes none."""
+    station = bench(keys={"oCPPPlugAndCharge": "true"})
+    station.feed(Fault(1, "GroundFailure")).plug().run(5)
+    assert not station.sent("Authorize")
+    station.feed(ClearFault(1)).run(5)
+    assert station.status() == "Preparing"

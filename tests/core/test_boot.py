@@ -336,3 +336,34 @@ def test_simulated_time_is_set_by_nobody():
     station.feed(PowerOn(EPOCH, wall_told=False)).run(7200)
     assert station.findings() == []
     assert station.station.wall_offset_s == EPOCH
+
+
+@pytest.mark.parametrize("reply", [SILENT, "InternalError"], ids=["none", "error"])
+def test_a_socket_lost_while_an_unanswered_boot_waits_starts_it_again_at_once(reply):
+    """BOOT-8: only an interval that the central system gave (BOOT-5) outlives the socket."""
+    station = bench(power=False, keys={"confBottNotificationTime": "5", "serverReconnectionTime": "1"})
+    station.answer["BootNotification"] = reply
+    station.power().run(6)
+    station.cut().run(2)
+    assert len(station.sent("BootNotification")) == 2
+
+
+def test_an_interval_given_outlives_the_socket():
+    """BOOT-5: never earlier, however often the link is lost."""
+    station = boot_answer(bench(power=False, keys={"serverReconnectionTime": "1"}), "Pending", 100).power()
+    station.run(10).cut().run(89)
+    assert len(station.sent("BootNotification")) == 1
+    assert station.station.online
+    station.run(2)
+    assert len(station.sent("BootNotification")) == 2
+
+
+def test_a_central_system_that_never_met_the_station_gets_a_boot():
+    """WS-7, WS-1: with another URL or UID it is more than a mere reconnect."""
+    station = bench(keys={"serverReconnectionTime": "1"})
+    station.cut().run(5)
+    assert len(station.sent("BootNotification")) == 1
+    station.command("ChangeConfiguration", key="UID", value="GU-NEW")
+    station.cut().run(5)
+    assert len(station.sent("BootNotification")) == 2
+    assert station.statuses()[-2:] == ["Available", "Available"]

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from profiles.cars import Car, Wish
+from profiles.supply import Supply
 from stations.core import status
 from stations.core.connector import THROUGH, TRANSITIONS, Connector, _move
 from stations.core.events import (
@@ -486,3 +488,53 @@ def test_the_page_about_the_table_is_the_table():
     assert page.read_text() == render_states(), (
         "python -m stations.core.states_page > docs/connector-states.md"
     )
+
+
+def waking_car():
+    """Draws two seconds after every offer that follows none."""
+    return Car(Wish(current_a=16.0, wake_s=2.0), Supply(1, "waking", "car"), phases=1, noise=1)
+
+
+@pytest.mark.parametrize(
+    ("gone", "back", "shown"),
+    [
+        (SetKey("chargingStationMaxLimit", "0"), SetKey("chargingStationMaxLimit", "32"), "SuspendedEVSE"),
+        (Fault(1, "HighTemperature"), ClearFault(1), "Faulted"),
+    ],
+    ids=["limit", "fault"],
+)
+def test_energy_that_is_back_shows_charging_without_a_suspended_ev_between(gone, back, shown):
+    """SC-12, ST-11: the contactor closes, and a car that wakes up within seconds is not suspended."""
+    station = bench(personality=SPEC)
+    station.plug(car=waking_car()).swipe().run(10)
+    count = len(station.calls)
+    station.feed(gone).run(5).feed(back).run(10)
+    assert station.statuses(1, count) == [shown, "Charging"]
+
+
+def test_a_car_that_pauses_is_suspended_ev_as_soon_as_there_is_energy():
+    """ST-2: what is offered and not taken is SuspendedEV."""
+    station = bench(personality=SPEC)
+    station.plug(car=waking_car()).swipe().run(10)
+    station.feed(EvPause(1)).feed(SetKey("chargingStationMaxLimit", "0"))
+    count = len(station.calls)
+    station.feed(SetKey("chargingStationMaxLimit", "32"))
+    assert station.statuses(1, count) == ["SuspendedEV"]
+
+
+@pytest.mark.parametrize("stop", ["true", "false"])
+def test_an_attached_cable_pulled_at_the_vehicle_says_so_too(stop):
+    """ST-7, ST-8: Finishing on the way to Available, or SuspendedEV; then nothing is left in the socket."""
+    keys = {"StopTransactionOnEVSideDisconnect": stop}
+    station = bench(personality=SPEC, detachable_cable=False, keys=keys)
+    station.plug().swipe().run(10)
+    count = len(station.calls)
+    station.feed(PlugOutEv(1))
+    told = station.sent("StatusNotification", count)[0].payload
+    assert told["info"] == "EV side disconnected"
+    if stop == "true":
+        assert station.statuses(1, count) == ["Finishing", "Available"]
+        return
+    assert station.statuses(1, count) == ["SuspendedEV"]
+    station.command("RemoteStopTransaction", transactionId=1001)
+    assert station.status() == "Available"

@@ -86,8 +86,8 @@ def test_a_lenient_station_goes_on_without_a_subprotocol_but_says_so():
 
 
 def test_refused_connections_are_retried_for_ever_with_growing_jittered_pauses():
-    """WS-3: base times 1..2, doubling to ten times the base, each station its own."""
-    firsts = set()
+    """WS-3: base times 1..2, doubling to ten times the base, each station its own: at the cap too."""
+    firsts, lasts = set(), set()
     for seed in range(20):
         station = bench(seed=seed, power=False)
         station.accept_links = False
@@ -95,12 +95,14 @@ def test_refused_connections_are_retried_for_ever_with_growing_jittered_pauses()
         moments = dials(station)
         pauses = [b - a for a, b in itertools.pairwise(moments)]
         for attempt, pause in enumerate(pauses):
-            growth = min(2.0**attempt, 10.0)
-            assert BASE_S * growth - 1e-6 <= pause <= min(BASE_S * growth * 2, BASE_S * 10) + 1e-9
+            growth = min(2.0**attempt, 5.0)
+            assert BASE_S * growth - 1e-6 <= pause <= BASE_S * growth * 2 + 1e-6
         firsts.add(pauses[0])
+        lasts |= {round(pause, 3) for pause in pauses[-5:]}
         assert len(moments) > 12
         assert not station.findings()
     assert len(firsts) == 20
+    assert len(lasts) > 80
 
 
 def test_the_back_off_starts_afresh_after_a_successful_boot():

@@ -14,6 +14,7 @@ from stations.core.events import (
     Fault,
     LockFailure,
     Persist,
+    PlugIn,
     PowerOn,
     Reboot,
     Send,
@@ -25,18 +26,10 @@ from stations.core.plan import Personality, Plan, Product
 from stations.core.station import Station
 from stations.core.transfers import Odds, Transfers
 from stations.errors import PlanError
-from tests.support.bench import EPOCH, SILENT, Bench, bench
+from tests.support.bench import EPOCH, SILENT, Bench, bench, revived
+from tests.support.vehicle import SteadyCar
 
 OFFLINE = {"LocalAuthorizeOffline": "true", "AllowOfflineTxForUnknownId": "true"}
-
-
-def revived(station):
-    """The same station in a new process, off, its memory taken back."""
-    again = bench(power=False, seed=5, connectors=len(station.station.connectors) - 1)
-    again.station.restore(station.station.snapshot(station.now))
-    again.now = station.now
-    again._transactions = station._transactions
-    return again
 
 
 # ---- Reset
@@ -315,3 +308,29 @@ def test_same_seed_and_events_give_the_same_bytes():
 
     assert trace(3) == trace(3)
     assert trace(3) != trace(4)
+
+
+def test_a_car_that_stays_plugged_in_over_a_power_cut_is_counted_once():
+    """MV-5: the register goes on where it was, whatever the car has had before."""
+    station, car = bench(), SteadyCar()
+    station.plug(car=car).swipe().run(3600)
+    station.power(on=False)
+    again = revived(station)
+    again.feed(PlugIn(1, car)).power().run(2)
+    assert again.station.meter_wh(1, again.now) == 11040
+    again.swipe().run(3600).unplug()
+    assert again.sent("StopTransaction")[-1].payload["meterStop"] == 22080
+
+
+def test_no_register_told_on_demand_is_more_than_what_a_power_cut_leaves():
+    """MV-5, TX-10: a triggered value is stored like any sample."""
+    product = Product("059004", 1, personality=Personality.SPEC, keys={"MeterValueSampleInterval": "0"})
+    station = Bench(Station(Plan("GU-1", "ws://host/GU-1", product, durable=True), 1)).power()
+    station.plug().swipe().run(1800)
+    count = len(station.effects)
+    station.command("TriggerMessage", requestedMessage="MeterValues", connectorId=1)
+    kinds = [type(effect) for effect in station.effects[count:]]
+    assert kinds.index(Persist) < kinds.index(Send)
+    told = station.sent("MeterValues")[-1].payload["meterValue"][0]["sampledValue"][0]["value"]
+    again = revived(station).power().run(5)
+    assert again.sent("StopTransaction")[0].payload["meterStop"] == int(told) == 5520

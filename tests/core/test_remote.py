@@ -4,7 +4,7 @@ import pytest
 
 from stations.core.events import Fault, LockFailure, PlugOut, SetKey, Swipe
 from stations.core.plan import Personality
-from tests.support.bench import SILENT, bench
+from tests.support.bench import SILENT, bench, revived
 
 SPEC = Personality.SPEC
 ACCEPTED, REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
@@ -143,6 +143,19 @@ def test_a_remote_stop_needs_an_id_that_runs():
     assert station.command("RemoteStopTransaction", transactionId=1) == REJECTED
 
 
+def test_minus_one_is_nobodys_id_unless_the_central_system_gave_it():
+    """RT-2, TX-2, TX-8: what stands for a start that was given up cannot be stopped remotely."""
+    station = bench(keys={"TransactionMessageAttempts": "1"})
+    station.answer["StartTransaction"] = "InternalError"
+    station.plug().swipe().run(5)
+    assert station.journal()[-1].state == "abandoned"
+    assert station.command("RemoteStopTransaction", transactionId=-1) == REJECTED
+    station.swipe()
+    station.answer["StartTransaction"] = {"transactionId": -1, "idTagInfo": {"status": "Accepted"}}
+    station.swipe().run(5)
+    assert station.command("RemoteStopTransaction", transactionId=-1) == ACCEPTED
+
+
 def test_unlocking_a_detachable_cable():
     """UC-1 (TC_017_1, TC_018_1)."""
     station = bench()
@@ -210,14 +223,25 @@ def test_a_running_transaction_ends_first():
     answer = station.command("ChangeAvailability", connectorId=0, type="Inoperative")
     assert answer == {"status": "Scheduled"}
     assert station.statuses(2, count) == ["Unavailable"]
-    assert station.statuses(0, count) == ["Unavailable"]
+    assert station.statuses(0, count) == []  # the station as a whole waits for its last transaction
     assert station.status(1) == "Charging"
     station.feed(Swipe("A", (1,)))
     assert station.status(1) == "Finishing"
     station.swipe("B", 1)
     assert station.status(1) == "Finishing"
+    assert station.statuses(0, count) == []
     station.unplug(1)
     assert station.statuses(1)[-1] == "Unavailable"
+    assert station.statuses(0, count) == ["Unavailable"]
+
+
+def test_what_was_scheduled_holds_at_once_when_the_cable_left_without_power():
+    """CA-2, CA-4: a cable that comes back after the restart finds the side Unavailable."""
+    station = bench(connectors=2)
+    station.plug(1).swipe("A", 1).run(5)
+    assert station.command("ChangeAvailability", connectorId=0, type="Inoperative") == {"status": "Scheduled"}
+    again = revived(station).power().plug(1).run(1)
+    assert again.statuses() == ["Unavailable"] * 3
 
 
 def test_a_cable_torn_out_of_a_scheduled_side_leaves_it_unavailable():

@@ -240,3 +240,11 @@ def bench(
     plan = Plan("GU-000001", "ws://localhost:9000/ocpp/GU-000001", made, serial="260988", patience=patience)
     station = Bench(Station(plan, seed))
     return station.power() if power else station
+
+
+def revived(station):
+    """The same station in a new process, off, its memory taken back."""
+    again = Bench(Station(station.station.plan, 5), station.now)
+    again.station.restore(station.station.snapshot(station.now))
+    again._transactions = station._transactions
+    return again

@@ -133,7 +133,7 @@ class Inspector:
             view.powered, view.registration = False, ""
             self._unlinked(view, now)
         elif isinstance(event, Reboot):
-            view.may_boot = True
+            view.may_boot, view.registration = True, ""  # a Rejected station begins anew, too
 
     def sent(self, index, data, now):
         view = self.views[index]
