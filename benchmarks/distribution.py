@@ -29,13 +29,11 @@ def measure(stations: int, rate_per_s: float, workers: int) -> dict[str, Any]:
         notes = Path(folder) / "heartbeats.json"
         os.environ["GREENUP_HEARTBEATS"] = str(notes)
         options = ["-f", f"{HERE / 'locust_heartbeats.py'},{STEADY}"]
-        with LocustWorker(
-            sink.url, "idle", stations, rate_per_s, processes=workers, options=options
-        ) as run:
+        with LocustWorker(sink.url, "idle", stations, rate_per_s, processes=workers, options=options) as run:
             run.wait_for_all("accepted", stations)
             ramp_cpu_s = run.cpu_s()
             time.sleep(SETTLE_S)
-            before_stop_cpu_s, asked_s = run.cpu_s(), time.time()
+            asked_s = time.time()
             run.stop()
             ended_s = time.time()
             told = json.loads(notes.read_text())
@@ -68,9 +66,13 @@ def measure(stations: int, rate_per_s: float, workers: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--stations", type=int, default=10_000)
-    parser.add_argument("--rate", type=float, default=1_000.0, help="stations started per second, all workers")
+    parser.add_argument(
+        "--rate", type=float, default=1_000.0, help="stations started per second, all workers"
+    )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="figures as the last line")
     options = parser.parse_args()

@@ -1,5 +1,6 @@
 """The run folder: made before anything starts, readable at any moment, finished by one atomic rewrite."""
 
+import contextlib
 import os
 import platform
 import secrets as luck
@@ -7,11 +8,13 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
 
+from results.limits import DEFAULT_LIMITS
 from results.receipt import Receipt
 from results.schema import SCHEMA_VERSION
 from results.secrets import command_without_secrets, without_secrets
@@ -66,6 +69,7 @@ class RunRecord(Struct, kw_only=True):
     workers: list[str] = []  # who was expected to record
     lost_workers: list[str] = []
     receipts: dict[str, Receipt] = {}
+    standstills_s: dict[str, float] = {}  # worker -> the longest time in which its stations did nothing
     station_bugs: int = 0  # stations retired because our own code failed
     shortages: list[str] = []  # what a worker's machine ran out of: open files, source ports
     untrusted: list[str] = []  # reasons known when the run ended; readers add what the health rows say
@@ -104,6 +108,7 @@ class RunFolder(Struct):
         ended_us: int,
         status: str = FINISHED,
         lost_workers: Collection[str] = (),
+        standstills_s: Mapping[str, float] = MappingProxyType({}),
         station_bugs: int = 0,
         shortages: Collection[str] = (),
         exit_code: int | None = None,
@@ -113,6 +118,7 @@ class RunFolder(Struct):
         record.receipts |= {receipt.worker: receipt for receipt in receipts}
         record.status, record.ended_us, record.exit_code = status, ended_us, exit_code
         record.lost_workers = sorted({*record.lost_workers, *lost_workers})
+        record.standstills_s |= standstills_s
         record.station_bugs = station_bugs
         record.shortages = list(shortages)
         record.untrusted = doubts(record)
@@ -191,7 +197,18 @@ def read_record(path: Path | str) -> RunRecord:
             f"{file}: schema version {record.schema_version}, this program reads {SCHEMA_VERSION}; "
             "use the release that wrote it"
         )
+    record.receipts = _receipts_on_disk(Path(path)) | record.receipts
     return record
+
+
+def _receipts_on_disk(path: Path) -> dict[str, Receipt]:
+    """What workers wrote down themselves: they may outlive the master that would have collected it."""
+    found = {}
+    for file in sorted((path / "receipts").glob("worker=*.json")):
+        with contextlib.suppress(OSError, msgspec.MsgspecError):  # unfinished: as good as none
+            receipt = msgspec.json.decode(file.read_bytes(), type=Receipt)
+            found[receipt.worker] = receipt
+    return found
 
 
 def doubts(record: RunRecord) -> list[str]:
@@ -208,6 +225,11 @@ def doubts(record: RunRecord) -> list[str]:
             reasons.append(
                 f"worker {worker} dropped {receipt.dropped} rows: {receipt.failure or 'disk too slow'}"
             )
+    reasons += [
+        f"worker {worker} stood still for {stood_s:.0f} s"
+        for worker, stood_s in sorted(record.standstills_s.items())
+        if stood_s > DEFAULT_LIMITS.bad_seconds
+    ]
     if record.station_bugs:
         reasons.append(f"{record.station_bugs} stations retired by bugs of the simulator")
     return reasons + record.shortages

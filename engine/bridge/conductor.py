@@ -6,7 +6,6 @@ receipts before Locust lets go of them, and decides the exit code. Nothing per s
 
 import logging
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
@@ -14,12 +13,11 @@ from typing import Any, Final
 
 import gevent
 import msgspec
-import psutil
 from gevent.event import Event
 from locust.exception import StopTest
 from locust.runners import MASTER_HEARTBEAT_TIMEOUT, STATE_MISSING, STATE_RUNNING
 
-from engine.bridge import brake, collect, embedded, messages, options
+from engine.bridge import brake, collect, embedded, messages, options, processes
 from engine.bridge.director import Director
 from engine.bridge.messages import ASK, GAUGES, GO, HELLO, LEASE, NOTICES, RECEIPT, RETURN, RUN, STOP
 from engine.bridge.options import Settings
@@ -57,7 +55,7 @@ class Conductor:
         self._begun.set()
         self._sealed.set()
         self._dead_since: dict[str, float] = {}
-        self._processes: dict[str, messages.Process] = {}
+        self._processes: dict[str, processes.Process] = {}
         for kind, listener in (
             (HELLO, self._on_hello),
             (ASK, self._on_ask),
@@ -143,7 +141,9 @@ class Conductor:
         url = trial.csms.url if trial.csms else trial.settings.csms_url
         folder = str(trial.folder.path.resolve())
         live = self._environment.web_ui is not None
-        order = messages.Order(trial.run, folder, url, trial.settings, trial.folder.metadata(), live)
+        order = messages.Order(
+            trial.run, folder, url, trial.settings, trial.folder.metadata(), processes.own(), live
+        )
         self._runner.send_message(RUN, messages.write(order), client_id=client)
         if trial.go_s is not None:
             self._go(client)  # it comes late
@@ -209,7 +209,7 @@ class Conductor:
         return trial if trial is not None and payload["run"] == trial.run else None
 
     def _on_hello(self, msg: Any, **_event: Any) -> None:
-        self._processes[msg.node_id] = msgspec.convert(msg.data, messages.Process)
+        self._processes[msg.node_id] = msgspec.convert(msg.data, processes.Process)
         self._tell(msg.node_id)
 
     def _on_ask(self, msg: Any, **_event: Any) -> None:
@@ -262,7 +262,7 @@ class Conductor:
         """Notice who is lost, who is back, and who is surely gone so that others may run its stations."""
         clients = self._runner.clients
         for client in trial.names.keys() - trial.closings.keys():
-            silent = client not in clients or clients[client].state == STATE_MISSING or self._dead(client)
+            silent = client not in clients or _is_missing(clients[client]) or self._dead(client)
             if silent and client not in trial.lost:
                 log.error("worker %s is lost: the run goes on and is untrusted", trial.names[client])
                 trial.lose(client, time.monotonic())
@@ -281,22 +281,18 @@ class Conductor:
         log.error("no worker is left: the test ends")
         gevent.spawn(self._runner.quit if self._environment.parsed_options.headless else self._runner.stop)
 
-    def _near(self, client: str) -> messages.Process | None:
-        """The worker's process when it is one of this machine."""
-        process = self._processes.get(client)
-        return process if process is not None and process.host == socket.gethostname() else None
-
     def _dead(self, client: str) -> bool:
         """Known before its heartbeats are missed; what it sent last may still be on the way."""
-        process = self._near(client)
-        if process is None or _alive(process):
+        process = self._processes.get(client)
+        if process is None or not processes.is_gone(process):
             return False
         since_s = self._dead_since.setdefault(client, time.monotonic())
         return time.monotonic() - since_s > LAST_WORDS_S
 
     def _surely_gone(self, client: str, since_s: float) -> bool:
         """Dead on this machine; or away so long that, if it lives, it has given its master up and stopped."""
-        if self._near(client) is not None:
+        process = self._processes.get(client)
+        if process is not None and processes.is_near(process):
             return self._dead(client)
         patience_s = MASTER_HEARTBEAT_TIMEOUT + self._environment.stop_timeout + CLOSING_MARGIN_S
         return bool(time.monotonic() - since_s > patience_s)
@@ -317,7 +313,8 @@ class Conductor:
             trial.directing.kill(block=False)
         if self._local:
             return
-        for client in trial.awaited():
+        self._look_at_workers(trial)  # one may have come back this moment
+        for client in trial.names.keys() - trial.closings.keys():  # who is lost may yet read it
             self._runner.send_message(STOP, {"run": trial.run}, client_id=client)
         patience_s = max(self._environment.stop_timeout, STOP_GRACE_S) + CLOSING_MARGIN_S
         if not trial.wait_for_receipts(patience_s):
@@ -356,6 +353,7 @@ class Conductor:
             ended_us=time.time_ns() // 1_000,
             status=self._status(trial),
             lost_workers=trial.faltered,
+            standstills_s=trial.standstills_s,
             station_bugs=len(trial.bugs),
             shortages=trial.shortages,
         )
@@ -390,11 +388,9 @@ class Conductor:
         signal.signal(signal.SIGINT, remember)
 
 
-def _alive(process: messages.Process) -> bool:
-    """Whether the very process that asked still exists on this machine; a zombie does not."""
-    try:
-        found = psutil.Process(process.pid)
-        same = abs(found.create_time() - process.started_s) < 1.0
-        return bool(same and found.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+def _is_missing(worker: Any) -> bool:
+    """Whether Locust has given it up and heard nothing since.
+
+    Its state alone says so for a second too long: Locust first hands out users to a worker that is back.
+    """
+    return bool(worker.state == STATE_MISSING and worker.heartbeat < 0)

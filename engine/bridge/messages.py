@@ -10,6 +10,7 @@ import msgspec
 
 from engine.bridge.identities import Range
 from engine.bridge.options import Settings
+from engine.bridge.processes import Process
 from results.receipt import Receipt
 
 NOTICES: Final = "greenup"  # the log of what every user wants to know, whatever --loglevel says
@@ -40,6 +41,7 @@ class Order(msgspec.Struct, frozen=True):
     csms_url: str
     settings: Settings
     metadata: dict[str, str]  # repeated in every data file
+    master: Process
     live: bool = False  # a page shows what happens: workers tell their pulse
 
 
@@ -48,14 +50,6 @@ class Go(msgspec.Struct, frozen=True):
 
     run: str
     ago_s: float
-
-
-class Process(msgspec.Struct, frozen=True):
-    """Who a worker is: says later whether it is surely gone."""
-
-    host: str
-    pid: int
-    started_s: float  # Unix time it began: a process id alone may be somebody else's by now
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -81,6 +75,7 @@ class Closing(msgspec.Struct, frozen=True):
     receipt: Receipt
     bugs: list[str]  # StationBug, one line each
     shortages: list[str] = []  # what the worker's machine ran out of, one line each
+    stood_still_s: float = 0.0  # the longest time in which its stations did nothing
 
 
 class Beat(msgspec.Struct, frozen=True):

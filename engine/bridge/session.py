@@ -5,7 +5,6 @@ is sealed, and `quitting` runs backwards, so that our end comes before Locust's.
 """
 
 import logging
-import time
 from typing import Any, Final
 
 import locust
@@ -26,8 +25,6 @@ __all__ = ["StationUser", "install"]
 log = logging.getLogger(NOTICES)
 
 _line_is_good: Final = Event()  # set when the command line was read and checked
-
-MASTER_SILENT_S: Final = 10.0
 
 
 def install() -> None:
@@ -77,9 +74,8 @@ def _join_worker(environment: Any, runner: Any) -> None:
         """Stop and report before Locust says goodbye to the master; failed calls alone are no error (C10)."""
         runner.stop()
         worker.on_test_stop()  # returns when it is over: Locust calls itself stopped before it is
-        silent_s = time.time() - (runner.last_heartbeat_timestamp or time.time())
-        lost_master = silent_s > MASTER_SILENT_S
-        environment.process_exit_code = int(ExitCode.UNTRUSTED if lost_master else ExitCode.PASS)
+        code = ExitCode.UNTRUSTED if worker.master_is_lost else ExitCode.PASS
+        environment.process_exit_code = int(code)
 
     environment.events.quitting.add_listener(leave)
 
@@ -104,7 +100,7 @@ def _join_end(environment: Any, conductor: Conductor) -> None:
             conductor.on_test_stop()
         if progress is not None:
             progress.stop()
-        if parsed.headless and conductor.finished is not None:
+        if (parsed.headless or parsed.autostart) and conductor.finished is not None:
             conductor.codes |= analysis.conclude(conductor.finished, to_stderr=parsed.json)
         code = decisive(conductor.codes)
         environment.process_exit_code = int(code)

@@ -16,8 +16,9 @@ from engine.bridge.messages import Closing, Order
 from engine.bridge.options import AS_THE_FLEET_SAYS, Settings, timestamps
 from engine.dial import DialSettings
 from engine.facts import Answer, FactBatch
-from engine.loop import Ask, Begin, ClockOffset, Deploy, LoopSettings, Retire
+from engine.loop import Ask, Begin, ClockOffset, Deploy, LoopSettings, Retire, Stop
 from profiles import fleets
+from results.limits import DEFAULT_LIMITS
 from results.recorder import Recorder
 from stations.core.plan import Personality
 from stations.errors import PlanError
@@ -54,6 +55,7 @@ class Stations:
         self.shortages: list[
             str
         ] = []  # why stations were left out or cannot connect, by this machine's fault
+        self._stood_still_s = 0.0
         self._worker = worker
         self._environment = environment
         self._on_left = on_left
@@ -153,7 +155,7 @@ class Stations:
         self._count()
         self.bugs += self._lasting.close()
         receipt = gevent.get_hub().threadpool.apply(self._recorder.close)
-        return Closing(self.run, self._worker, receipt, self.bugs, self.shortages)
+        return Closing(self.run, self._worker, receipt, self.bugs, self.shortages, self._stood_still_s)
 
     def _count(self) -> None:
         """Bring what has come into Locust's statistics."""
@@ -169,6 +171,16 @@ class Stations:
         beats, self._beats = self._beats, []
         return beats
 
+    def _look_at_the_clock(self, late_s: float) -> None:
+        """A stopped process, a paused machine: said at once, and in the closing."""
+        self._stood_still_s = max(self._stood_still_s, late_s)
+        if late_s > DEFAULT_LIMITS.bad_seconds:
+            log.error("worker %s stood still for %.0f s: the run is untrusted", self._worker, late_s)
+
+    def cut(self) -> None:
+        """Close every link at once, whatever the stations are doing."""
+        self._crossing.post(Stop(0.0))
+
     def ask(self, ticket: int, station: int, question: Callable[..., Any]) -> None:
         """Put a question to one station; `on_answer` hears what came of it."""
         self._crossing.post(Ask(ticket, station, question))
@@ -180,6 +192,7 @@ class Stations:
         if facts.health is not None:  # once a second: small batches cost 6 µs a call, this 1 µs
             self._count()
             self._lasting.look()
+            self._look_at_the_clock(facts.health["loop_delay_max_us"] / 1e6)
         self.gauges |= msgspec.to_builtins(facts.gauges) | {
             name: value for name, value in (facts.health or {}).items() if name in SHOWN_HEALTH
         }

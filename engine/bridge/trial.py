@@ -155,3 +155,8 @@ class Trial:
     def receipts(self) -> list[Receipt]:
         """What the workers say they wrote."""
         return [closing.receipt for closing in self.closings.values()]
+
+    @property
+    def standstills_s(self) -> dict[str, float]:
+        """How long the stations of each worker stood still at a time, by what it says."""
+        return {closing.worker: closing.stood_still_s for closing in self.closings.values()}

@@ -6,15 +6,15 @@ Locust picked. Stations come from the master's leases (`engine.bridge.identities
 """
 
 import logging
-import socket
+import time
 from typing import Any, Final
 
 import gevent
 import msgspec
-import psutil
 from gevent.event import Event
+from locust.runners import MASTER_HEARTBEAT_TIMEOUT
 
-from engine.bridge import messages
+from engine.bridge import messages, processes
 from engine.bridge.collect import Courier
 from engine.bridge.desk import Desk
 from engine.bridge.identities import ranges_of
@@ -39,6 +39,9 @@ from engine.bridge.timepiece import Timepiece
 log = logging.getLogger(__name__)
 
 REPORT_INTERVAL_S: Final = 1.0
+MASTER_GONE_LOOKS: Final = 3  # a master that ends as it should has told its workers long before the third
+MASTER_SILENT_S: Final = 10.0
+OWN_STANDSTILL_S: Final = 5.0  # later than this Locust would have ended a worker that ran
 
 
 class Worker:
@@ -55,12 +58,13 @@ class Worker:
         self._retire: list[int] = []
         self._return: list[int] = []
         self._flushing = False
+        self._gone_looks = 0  # how often in a row the master was not there
         self._timepiece = Timepiece()
         self._courier = Courier(runner)
         self._left = Event()
         self._closed = Event()
-        process = psutil.Process()
-        self._process = messages.Process(socket.gethostname(), process.pid, process.create_time())
+        self._process = processes.own()
+        self._master = self._process
         environment.stations = self
         runner.register_message(RUN, self._on_run)
         runner.register_message(LEASE, self._on_lease, concurrent=True)
@@ -116,6 +120,7 @@ class Worker:
                 own = own_addresses(self._environment.parsed_options)
                 settings = msgspec.structs.replace(order.settings, source_addresses=own)
                 order = msgspec.structs.replace(order, settings=settings)
+            self._master = order.master
             self._timepiece = Timepiece()
             self._stations = Stations(order, self.name, self._environment, self._on_left)
             self._asked = 0
@@ -203,11 +208,37 @@ class Worker:
     def _report(self) -> None:
         while True:
             gevent.sleep(REPORT_INTERVAL_S)
+            self._look_at_master()
             if self._stations is not None:
                 gauges = {"run": self._stations.run, **self._stations.gauges}
                 self._runner.send_message(GAUGES, gauges)
                 self._send(CLOCK, messages.ClockAsked(self._stations.run, self._stations.wall_us()))
                 self._beat(self._stations)
+
+    @property
+    def master_is_lost(self) -> bool:
+        """Whether nothing will be heard of the master any more."""
+        return self._gone_looks >= MASTER_GONE_LOOKS or self._master_silent_s() > MASTER_SILENT_S
+
+    def _master_silent_s(self) -> float:
+        heard_s = getattr(self._runner, "last_heartbeat_timestamp", None)
+        return time.time() - heard_s if heard_s else 0.0
+
+    def _look_at_master(self) -> None:
+        """End without one: at once when it is gone from this machine; else Locust ends this worker in time.
+
+        In time is before others are given its stations. One that stood still for longer than that comes too
+        late: they may run elsewhere by now, so the links are cut without another word.
+        """
+        if (
+            self._stations is not None
+            and self._master_silent_s() > MASTER_HEARTBEAT_TIMEOUT + OWN_STANDSTILL_S
+        ):
+            self._stations.cut()
+        self._gone_looks = self._gone_looks + 1 if processes.is_gone(self._master) else 0
+        if self._gone_looks == MASTER_GONE_LOOKS:
+            log.error("the master is gone: this worker stops its stations, closes its files and ends")
+            gevent.spawn(self._runner.quit)
 
     def _beat(self, stations: Stations) -> None:
         for beat in stations.beats():

@@ -46,7 +46,10 @@ def judge(
         reasons.append("no health rows: nobody watched the load generator")
     silent = health.sort_values("at").groupby("worker", observed=True)["at"].diff()  # before each row
     for worker, rows in health[counted].groupby("worker", observed=True):
-        reasons += _standstill(str(worker), rows, silent[rows.index], limits)
+        if (
+            record.standstills_s.get(str(worker), 0.0) <= DEFAULT_LIMITS.bad_seconds
+        ):  # else it is said already
+            reasons += _standstill(str(worker), rows, silent[rows.index], limits)
         reasons += _bad_seconds(str(worker), rows, limits) + _dropped_deadlines(str(worker), rows, limits)
     return Trust(tuple(reasons))
 
@@ -59,7 +62,9 @@ def bad_seconds(health: pd.DataFrame, limits: Limits = DEFAULT_LIMITS) -> pd.Dat
 
 def _ending(record: RunRecord) -> list[str]:
     reasons = [*record.untrusted]
-    if record.status == RUNNING:
+    if record.status == RUNNING and record.receipts:
+        reasons += ["the run has not ended, or its master was killed", *doubts(record)]
+    elif record.status == RUNNING:
         reasons.append("the run has not ended, or was killed: the last seconds may be missing")
         reasons += [reason for reason in doubts(record) if "receipt" not in reason]
     return reasons

@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 
 from results.receipt import Receipt, TableReceipt
@@ -99,6 +100,24 @@ def test_whatever_is_missing_makes_the_run_untrusted(  # noqa: PLR0917 — the c
     record = folder.finish(receipts, ended_us=NOW_US, lost_workers=lost, station_bugs=bugs)
     (told,) = record.untrusted
     assert reason in told
+
+
+def test_a_worker_that_says_it_stood_still_makes_the_run_untrusted(tmp_path):
+    folder = new_run(tmp_path, workers=["00", "01"])
+    receipts = [Receipt("00", {}), Receipt("01", {})]
+    record = folder.finish(receipts, ended_us=NOW_US, standstills_s={"00": 5.2, "01": 2.9})
+    assert record.untrusted == ["worker 00 stood still for 5 s"]
+
+
+def test_receipts_of_workers_that_outlived_their_master_count(tmp_path):
+    folder = new_run(tmp_path, workers=["00", "01"])
+    receipts = folder.path / "receipts"
+    receipts.mkdir()
+    (receipts / "worker=00.json").write_bytes(msgspec.json.encode(Receipt("00", {"calls": TableReceipt(3)})))
+    (receipts / "worker=01.json").write_text('{"worker": "01", "tab')  # killed while it wrote
+    record = read_record(folder.path)
+    assert sorted(record.receipts) == ["00"]
+    assert record.receipts["00"].tables["calls"].rows == 3
 
 
 def test_an_unwritable_place_is_one_clear_line(tmp_path):

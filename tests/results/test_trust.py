@@ -77,6 +77,25 @@ def test_a_worker_that_stood_still_makes_a_run_untrusted(new_recorder, tmp_path)
     assert str(results.open(run.path).trust).endswith("worker 00 stood still for 7 s")
 
 
+def test_a_killed_master_is_told_with_who_did_not_close_its_files(new_recorder, tmp_path):
+    run = create(tmp_path, "t", arguments={}, seed=1, started_us=NOW_US, workers=["00", "01"])
+    recorder = new_recorder(run.path)
+    recorder.health(NOW_US, **GOOD)
+    recorder.close()  # its receipt is in the folder, and nobody is left to put it into run.json
+    assert results.open(run.path).trust.reasons == (
+        "the run has not ended, or its master was killed",
+        "worker 01 gave no receipt",
+    )
+
+
+def test_a_standstill_that_the_worker_told_is_not_told_again(new_recorder, tmp_path):
+    run = create(tmp_path, "t", arguments={}, seed=1, started_us=NOW_US, workers=["00"])
+    recorder = new_recorder(run.path)
+    recorder.health(NOW_US, **GOOD | {"loop_delay_max_us": 6_000_000})
+    run.finish([recorder.close()], ended_us=NOW_US + 1, standstills_s={"00": 6.0})
+    assert results.open(run.path).trust.reasons == ("worker 00 stood still for 6 s",)
+
+
 def test_only_the_steady_seconds_count_when_they_are_marked(new_recorder, tmp_path):
     slow = GOOD | {"gen_lag_p99_us": 90_000}
     run = run_with_health(

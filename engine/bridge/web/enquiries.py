@@ -8,7 +8,7 @@ import gevent
 import msgspec
 from gevent.event import AsyncResult
 
-from engine.bridge import messages
+from engine.bridge import messages, processes
 from engine.bridge.conductor import Conductor
 from engine.bridge.messages import ANSWER, QUESTION, Question, Reply
 from engine.bridge.stations import deployment
@@ -80,7 +80,7 @@ class Enquiries:
     def _names_of(self, trial: Trial) -> "Names":
         if self._names is None or self._names[0] != trial.run:
             url = trial.csms.url if trial.csms else trial.settings.csms_url
-            order = messages.Order(trial.run, "", url, trial.settings, {})
+            order = messages.Order(trial.run, "", url, trial.settings, {}, processes.own())
             self._names = trial.run, Names(deployment(order))
         return self._names[1]
 

@@ -55,11 +55,11 @@ class Program:
     def saw(self, words):
         return words in self.said
 
-    def wait_until(self, happened, timeout_s=30.0):
-        """Wait for words in the log, or for anything that is true."""
+    def wait_until(self, happened, timeout_s=30.0, what=""):
+        """Wait for words in the log, or for anything that is true; `what` says for the latter what it is."""
         give_up = time.monotonic() + timeout_s
         while not (self.saw(happened) if isinstance(happened, str) else happened()):
-            assert time.monotonic() < give_up, f"{happened} did not come\n{self.said}"
+            assert time.monotonic() < give_up, f"{what or happened} did not come\n{self.said}"
             time.sleep(0.1)
 
     def wait_for_calls(self):
