@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run ui setup setup-dev test check bench fmt lint types contracts unit clean
+.PHONY: run ui setup setup-dev test thirdparty check bench fmt lint types contracts unit clean
 
 run: setup  ## a real load run on the embedded CSMS: 500 stations for about a minute
 	@$(BIN)/greenup run steady --stations 500 --spawn-rate 50 --duration 60s
@@ -34,6 +34,14 @@ $(VENV)/.dev-ready: $(VENV)/.run-ready
 
 test: setup-dev  ## set-up, then every check and every test
 	@$(MAKE) --no-print-directory check && echo "make test: all checks and tests passed"
+
+thirdparty: setup-dev $(VENV)/.arthexis-ready  ## the tests against central systems of others, Arthexis among them
+	@GREENUP_ARTHEXIS=$(abspath $(VENV))/arthexis/bin/python $(BIN)/python -m pytest -m thirdparty tests/engine/bridge
+
+# Its pins are not ours: an environment of its own.
+$(VENV)/.arthexis-ready: $(VENV)/.venv-ready
+	@$(PYTHON) -m venv $(VENV)/arthexis && $(VENV)/arthexis/bin/python -m pip install -q arthexis==2.0.0
+	@touch $@
 
 check: lint types contracts unit
 

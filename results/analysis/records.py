@@ -40,6 +40,11 @@ class Mapping(Struct, forbid_unknown_fields=True):
     tables: dict[str, list[str]] = {}
     columns: dict[str, str] = {}  # ours → theirs
     station: str = ""  # regular expression with one group, for identities that carry a path or a prefix
+    otherwise: str = ""  # the mapping of a version whose tables are others
+
+
+class _MissingError(PlanError):
+    """A table or column of the mapping is not in the database."""
 
 
 def ready_mappings() -> list[str]:
@@ -78,7 +83,15 @@ def read_records(source: str, mapping: Mapping | None = None) -> pd.DataFrame:
         return _typed(_csv(source, mapping), mapping or Mapping("CSV", "", columns={}), source)
     chosen = mapping or load_mapping("greenup")
     path = source.removeprefix("sqlite:///")
-    found = _sql(source, chosen) if "://" in path else _sqlite(Path(path), chosen)
+    try:
+        found = _sql(source, chosen) if "://" in path else _sqlite(Path(path), chosen)
+    except _MissingError as error:
+        if not chosen.otherwise:
+            raise
+        try:
+            return read_records(source, load_mapping(chosen.otherwise))
+        except _MissingError:
+            raise error from None
     return _typed(found, chosen, safe_url(source))
 
 
@@ -136,10 +149,10 @@ def _sql(url: str, mapping: Mapping) -> pd.DataFrame:
 def _check_table(source: str, mapping: Mapping, table: str, columns: list[str], there: set[str]) -> None:
     told = f"the mapping is for {mapping.product} {mapping.version}; copy and adapt it"
     if not there:
-        raise PlanError(f"{source}: no table {table!r}; {told}")
+        raise _MissingError(f"{source}: no table {table!r}; {told}")
     missing = [column for column in columns if column not in there]
     if missing:
-        raise PlanError(f"{source}: table {table!r} has no column {missing[0]!r}; {told}")
+        raise _MissingError(f"{source}: table {table!r} has no column {missing[0]!r}; {told}")
 
 
 def _typed(found: pd.DataFrame, mapping: Mapping, source: str) -> pd.DataFrame:

@@ -344,18 +344,19 @@ def test_ready_mappings_run_on_a_database_with_the_documented_tables(name, tmp_p
     assert {"station", "meter_start_wh", "stopped", "stops"} <= set(records.columns)
 
 
-def test_steves_three_tables_show_a_second_stop(tmp_path):
+@pytest.mark.parametrize("connector", ["connector", "evse"])  # its name before and since, columns included
+def test_steves_three_tables_show_a_second_stop(tmp_path, connector):
     path = tmp_path / "steve.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
-            """
+            f"""
             CREATE TABLE transaction_start
-                (transaction_pk, connector_pk, id_tag, start_timestamp, start_value);
+                (transaction_pk, {connector}_pk, id_tag, start_timestamp, start_value);
             CREATE TABLE transaction_stop (transaction_pk, event_timestamp, stop_timestamp, stop_value);
             CREATE TABLE transaction_stop_failed (transaction_pk);
-            CREATE TABLE connector (connector_pk, charge_box_id, connector_id);
+            CREATE TABLE {connector} ({connector}_pk, charge_box_id, {connector}_id);
             CREATE TABLE connector_meter_value (transaction_pk, value_timestamp);
-            INSERT INTO connector VALUES (1, 'GU-1', 2);
+            INSERT INTO {connector} VALUES (1, 'GU-1', 2);
             INSERT INTO transaction_start VALUES (11, 1, 'T', '2026-09-21 14:15:01.000', '1001');
             INSERT INTO transaction_stop VALUES (11, '2026-09-21 14:16:02', '2026-09-21 14:16:01', '1701');
             INSERT INTO transaction_stop VALUES (11, '2026-09-21 14:17:02', '2026-09-21 14:16:01', '1801');
@@ -400,7 +401,8 @@ def test_a_broken_mapping_is_one_line(tmp_path, text, told):
 
 def test_wrong_sources_are_one_line(tmp_path, database):
     with pytest.raises(
-        PlanError, match="no such mapping; name a file or one of arthexis, citrineos, greenup, steve"
+        PlanError,
+        match="no such mapping; name a file or one of arthexis, citrineos, greenup, steve, steve-evse",
     ):
         load_mapping("nosuch")
     with pytest.raises(PlanError, match="no such database"):
