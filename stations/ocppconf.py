@@ -15,6 +15,7 @@ from lxml import etree
 from msgspec import Struct
 
 from stations import xmlstruct
+from stations.core.address import is_server
 from stations.errors import PlanError
 from stations.xmlfile import LARGEST_BYTES, XmlFile
 from stations.xmlstruct import Leaf, Reading, Row
@@ -121,6 +122,13 @@ def _token(expects: str) -> Leaf:
     return Leaf(expects, lambda text: " ".join(text.split()), str)
 
 
+def _server(text: str) -> str:
+    uri = " ".join(text.split())
+    if not is_server(uri):
+        raise ValueError
+    return uri
+
+
 def _number(expects: str) -> Leaf:
     return Leaf(expects, int, str)
 
@@ -167,7 +175,10 @@ TAGS: Final[dict[type[Struct], dict[str, Row]]] = {
         "OCPP": ("ocpp", _FLAG),
     },
     Conf: {
-        "URI": ("uri", _token("a ws:// or wss:// URL without user name, password and fragment")),
+        "URI": (
+            "uri",
+            Leaf("a ws:// or wss:// URL without user name, password and fragment", _server, str),
+        ),
         "UID": ("uid", _token("an identity of at most 48 characters, with no braces but {n}, {high}, {low}")),
         "Ethernet": ("ethernet", Addressing),
         "WiFi": ("wifi", WiFi),

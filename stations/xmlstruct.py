@@ -20,7 +20,10 @@ _MOST_WARNINGS: Final = 50
 
 
 class Leaf(NamedTuple):
-    """How the text of one element is read and written, and what a person should have written."""
+    """How the text of one element is read and written, and what a person should have written.
+
+    `read` raises ValueError for what the schema lets through and is wrong all the same.
+    """
 
     expects: str
     read: Callable[[str], Any]
@@ -49,7 +52,8 @@ class Reading:
         self._numbered = {element: number for number, element in enumerate(copy.iter("*"))}
         top = next(iter(self._numbered))
         if top.tag != root:
-            raise PlanError(f"{file.place(0)}: the root element is {_name(top)}; mend: it is {root}")
+            mend = "remove its namespace" if _name(top) == root else f"it is {root}"
+            raise PlanError(f"{file.place(0)}: the root element is {top.tag}; mend: {mend}")
         self._strip(top, kind)
         if not schema.validate(top):
             self._complain(_first_bad(schema, top))
@@ -94,8 +98,14 @@ class Reading:
         fields = {}
         for child in element.iterchildren("*"):
             field, how = self._table[kind][str(child.tag)]
-            fields[field] = how.read(text_of(child)) if isinstance(how, Leaf) else self._read(child, how)
+            fields[field] = self._value(child, how) if isinstance(how, Leaf) else self._read(child, how)
         return kind(**fields)
+
+    def _value(self, element: etree._Element, how: Leaf) -> Any:
+        try:
+            return how.read(text_of(element))
+        except ValueError:
+            self._complain(element)
 
     def _complain(self, element: etree._Element) -> NoReturn:
         """One line in our words: the schema's own would quote values, and a value may be a secret."""

@@ -64,12 +64,12 @@ def _get(station: "Station", request: GetConfiguration) -> GetConfigurationConf:
     most = station.configuration[GET_CONFIGURATION_MAX_KEYS]
     if not request.key:
         readable = [key for key in KEYS.values() if _readable(station, key)]
-        return GetConfigurationConf(configuration_key=[_entry(station, key) for key in readable])
+        return GetConfigurationConf(configuration_key=[_entry(station, key, key.name) for key in readable])
     known, unknown = [], []
     for name in request.key[:most]:  # GF-3: the first ones are answered
         key = station.configuration.known(name)
         if key is not None and key.readable:
-            known.append(_entry(station, key))
+            known.append(_entry(station, key, name))
         else:
             unknown.append(name)
     return GetConfigurationConf(configuration_key=known or None, unknown_key=unknown or None)
@@ -79,10 +79,11 @@ def _readable(station: "Station", key: Key[Any]) -> bool:
     return key.readable and key.known_to(station.configuration.personality)
 
 
-def _entry(station: "Station", key: Key[Any]) -> KeyValue:
+def _entry(station: "Station", key: Key[Any], name: str) -> KeyValue:
+    """RPC-10: a name that was asked for is echoed as it was spelt."""
     access = key.answer_for(station.configuration.personality)
     value = _text(station, key)
-    return KeyValue(key.name, access is not ConfigurationStatus.ACCEPTED, value[:500])
+    return KeyValue(name, access is not ConfigurationStatus.ACCEPTED, value[:500])
 
 
 def _text(station: "Station", key: Key[Any]) -> str:
@@ -94,10 +95,14 @@ def _text(station: "Station", key: Key[Any]) -> str:
         return station.plan.url.rpartition("/")[0]
     if key is SECURITY_PROFILE:
         return str(link.profile(station))
-    if key in _CABLES and not _plugged(station, _CABLES[key]):
+    if key in _CABLES and not _has_cable(station, _CABLES[key]):
         return "0"
     return text
 
 
-def _plugged(station: "Station", number: int) -> bool:
-    return number < len(station.connectors) and station.connectors[number].plugged
+def _has_cable(station: "Station", number: int) -> bool:
+    """SC-10: a cable of the station's own is always there, a detachable one while it is plugged in."""
+    if number >= len(station.connectors):
+        return False
+    connector = station.connectors[number]
+    return connector.plugged or not station.plan.product.detachable_cable

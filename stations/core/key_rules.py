@@ -11,6 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
+from stations.core.address import is_server
 from stations.wire.types import Measurand
 
 T = TypeVar("T")
@@ -75,6 +76,17 @@ def text_of(limit: int = 500) -> Rule[str]:
         return text
 
     return Rule(f"text ≤ {limit}", str, check)
+
+
+def _server(text: str) -> str:
+    if text not in {"", UNSET} and not is_server(text):
+        raise ValueError(f"no ws:// or wss:// URL without a password in it: {text!r}")
+    return _TEXT.check(text)
+
+
+_TEXT: Final = text_of()
+UNSET: Final = "Null"  # what the guide prints for an address that nobody has set
+SERVER: Final[Rule[str]] = Rule("ws:// or wss:// URL ≤ 500, or Null", str, _server)
 
 
 def one_of(*words: str) -> Rule[str]:

@@ -15,6 +15,8 @@ from stations.core.key_rules import (
     PHASE_ROTATION,
     PROTOCOLS,
     SECRET,
+    SERVER,
+    UNSET,
     Rule,
     integer,
     one_of,
@@ -363,8 +365,8 @@ PLUG_AND_CHARGE: Final = _key(
 SERVER_RECONNECTION_TIME: Final = _key(
     "serverReconnectionTime", 30, integer(1), "WS-3: base of the pause between connection attempts, s"
 )
-UID: Final = _key("UID", "Null", text_of(48), "identity, from the next connection on (WS-1)")
-URI: Final = _key("URI", "Null", _TEXT, "URL of the central system, from the next connection on (WS-1)")
+UID: Final = _key("UID", UNSET, text_of(48), "identity, from the next connection on (WS-1)")
+URI: Final = _key("URI", UNSET, SERVER, "URL of the central system, from the next connection on (WS-1)")
 
 # ---- Errata
 MESSAGE_TIMEOUT: Final = _key(

@@ -78,14 +78,15 @@ def _firmware_step(station: "Station", _connector: int, at: float) -> None:
     if update is None:
         return
     station.due = at
+    steps: firmware.Steps = []
     busy = station.is_charging()
     if update.stage is Stage.DOWNLOADED and not busy:
         steps = update.let_install(station.now)
-    elif update.stage is Stage.RESTARTING:
-        steps = update.booted() if station.serving else []
-    else:
+    elif update.stage is Stage.RESTARTING and station.serving:
+        steps = update.booted()
+    elif update.due is not None and update.due <= station.now:
         steps = update.advance(station.now, busy=busy)
-    _do(station, steps)
+    _do(station, steps)  # where it rang for another stage: the moment of this one is still to come
 
 
 def clock_stepped(station: "Station", update: FirmwareUpdate) -> None:

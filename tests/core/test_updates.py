@@ -142,6 +142,29 @@ def test_a_protocol_that_is_not_supported_fails_without_a_transfer():
     assert wanted(station) == []
 
 
+def test_the_end_of_a_transaction_hurries_no_step_of_an_update():
+    """UF-1, UF-2: neither retrieveDate nor a download or an installation is over because a car leaves."""
+    station = bench(transfers=QUICK, connectors=2)
+    update(station, in_s=100)
+    station.plug(1).swipe("A", 1).run(50).swipe("A", 1).run(10)
+    assert firmware(station) == []
+    station.run(41).plug(2).swipe("B", 2).run(1).swipe("B", 2).run(1)
+    assert firmware(station) == ["Downloading"]
+    station = bench(real_transfers=True)
+    update(station)
+    station.plug().swipe().run(10).swipe().run(10)
+    assert firmware(station) == ["Downloading"]
+
+
+def test_an_acceptance_hurries_no_step_of_an_update():
+    """UF-1, BOOT-11: retrieveDate is waited for over a restart too."""
+    station = bench(transfers=QUICK)
+    update(station, in_s=1000)
+    station.command("Reset", type="Soft")
+    station.run(500)
+    assert (len(boots(station)), firmware(station)) == (2, [])
+
+
 def test_each_request_is_judged_by_its_own_protocol():
     """GD-1, GD-4, UF-1: also the one that waited, and an update that comes out of the store."""
     keys = {"SupportedFileTransferProtocols": "HTTP"}

@@ -159,6 +159,15 @@ def test_an_element_of_another_namespace_is_unknown():
         (inside("<ConnectionTimeOut>-1</ConnectionTimeOut>"), "line 1, column 11", "0 to 86400"),
         (inside("<BadgeReaderOffline>ALL</BadgeReaderOffline>"), "line 1, column 11", "all, local or none"),
         (inside("<URI>http://h/</URI>"), "line 1, column 11", "ws:// or wss://"),
+        (inside("<URI>ws://h:99999/</URI>"), "line 1, column 11", "ws:// or wss://"),
+        (inside("<URI>ws://h:nine/</URI>"), "line 1, column 11", "ws:// or wss://"),
+        (inside("<URI>ws://[::1/</URI>"), "line 1, column 11", "ws:// or wss://"),
+        (inside("<URI>ws://h{n}/</URI>"), "line 1, column 11", "ws:// or wss://"),
+        (
+            '<OCPPConf xmlns="urn:x"/>',
+            "line 1, column 1",
+            "the root element is {urn:x}OCPPConf; mend: remove its namespace",
+        ),
         (inside("<UID>GU-{x}</UID>"), "line 1, column 11", "no braces but {n}"),
         (inside(f"<UID>{'x' * 49}</UID>"), "line 1, column 11", "at most 48 characters"),
         (

@@ -249,7 +249,7 @@ async def keys_compare_without_case_and_echo_as_spelt(t: Bench):
     assert await t.csms.configured("HeartbeatInterval") == "77"
     answer = await t.csms.call("GetConfiguration", key=["NoSuchKey", "heartbeatinterval"])
     assert answer["unknownKey"] == ["NoSuchKey"]
-    assert answer["configurationKey"][0]["value"] == "77"
+    assert answer["configurationKey"] == [{"key": "heartbeatinterval", "readonly": False, "value": "77"}]
 
 
 @story("RPC-10", "AUTH-8", quick=True)
