@@ -9,7 +9,7 @@ or a restart (BOOT-11). While it waits for its next attempt nothing behind it is
 from typing import TYPE_CHECKING, Final
 
 from stations.core.alarms import Alarm, keys_of
-from stations.core.dispatch import rings
+from stations.core.dispatch import changes, rings
 from stations.core.events import Outcome, TransactionChanged
 from stations.core.keys import TRANSACTION_MESSAGE_ATTEMPTS, TRANSACTION_MESSAGE_RETRY_INTERVAL
 from stations.core.transaction_record import UNKNOWN_ID, Transaction
@@ -86,14 +86,26 @@ def processed(station: "Station", outgoing: "Outgoing", outcome: Outcome) -> boo
     ):
         attempts = max(1, station.configuration[TRANSACTION_MESSAGE_ATTEMPTS])
         if outgoing.attempts < attempts:
-            pause_s = station.configuration[TRANSACTION_MESSAGE_RETRY_INTERVAL] * outgoing.attempts
-            station.alarms.set(Alarm.RETRY, station.now + pause_s)
+            _pause(station, outgoing)
             return False
         _remove(station, outgoing)
         _give_up(station, outgoing)
         return False
     _remove(station, outgoing)
     return True
+
+
+def _pause(station: "Station", outgoing: "Outgoing") -> None:
+    """Q-3: the interval times the transmissions so far."""
+    pause_s = station.configuration[TRANSACTION_MESSAGE_RETRY_INTERVAL] * outgoing.attempts
+    station.alarms.set(Alarm.RETRY, station.now + pause_s)
+
+
+@changes(TRANSACTION_MESSAGE_RETRY_INTERVAL)
+def _interval_changed(station: "Station") -> None:
+    """CC-3: a head that is waiting waits anew."""
+    if station.queue and station.alarms.at(Alarm.RETRY) is not None:
+        _pause(station, station.queue[0])
 
 
 def _remove(station: "Station", outgoing: "Outgoing") -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL: Final = "ocpp1.6"
 BACK_OFF_CAP: Final = 10.0  # WS-3: the pause grows to this many times its base
+CHANGE_S: Final = (0.5, 1.0)  # nothing failed: time for the close handshake, no back-off (SEC-2, SEC-3)
 PONG_TIME_OUT_S: Final = 10.0
 TLS_PROFILE: Final = 2  # from here on wss (SEC-2)
 CERTIFICATE_PROFILE: Final = 3
@@ -199,6 +200,14 @@ def _wait(station: "Station") -> None:
     station.alarms.set(Alarm.RECONNECT, station.now + pause_s)
 
 
+@changes(SERVER_RECONNECTION_TIME)
+def _reconnection_time_changed(station: "Station") -> None:
+    """CC-3, WS-3: who waits for the next attempt begins a new back-off."""
+    if station.link is LinkState.WAITING:
+        station.attempts = 0
+        _wait(station)
+
+
 @rings(Alarm.RECONNECT)
 def _try_again(station: "Station", _connector: int, _at: float) -> None:
     connect(station)
@@ -242,7 +251,8 @@ def _leave_soon(station: "Station") -> None:
 def _leave(station: "Station", _connector: int, _at: float) -> None:
     if station.link is not LinkState.OFF:
         close(station, "new credentials")
-        _wait(station)
+        station.set_link(LinkState.WAITING)
+        station.alarms.set(Alarm.RECONNECT, station.now + station.luck.uniform(*CHANGE_S))
 
 
 @on(Activate)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from stations.core import calls, wall
 from stations.core.alarms import Alarm
 from stations.core.calls import Outgoing
-from stations.core.dispatch import ends, rings
+from stations.core.dispatch import changes, ends, rings
 from stations.core.events import Outcome, StatusChanged
 from stations.core.keys import MINIMUM_STATUS_DURATION
 from stations.core.plan import Personality
@@ -79,6 +79,15 @@ def show(station: "Station", connector: "Connector") -> None:
         station.alarms.set(Alarm.STATUS, station.now + patience_s, connector.number)
     elif station.serving:
         report(station, connector)
+
+
+@changes(MINIMUM_STATUS_DURATION)
+def _patience_changed(station: "Station") -> None:
+    """ST-6, CC-3: what is being held back counts anew."""
+    patience_s = station.configuration[MINIMUM_STATUS_DURATION]
+    for connector in station.connectors:
+        if station.alarms.at(Alarm.STATUS, connector.number) is not None:
+            station.alarms.set(Alarm.STATUS, station.now + patience_s, connector.number)
 
 
 @rings(Alarm.STATUS)

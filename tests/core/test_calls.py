@@ -359,6 +359,16 @@ def test_failed_messages_wait_longer_each_time_and_are_dropped_at_last():
     assert [entry.state for entry in station.journal()] == ["started", "stopped", "abandoned", "settled"]
 
 
+def test_a_changed_retry_interval_counts_for_the_head_that_waits():
+    """Q-3, CC-3: two transmissions so far, so twice the new interval from now on."""
+    station = bench(keys={"TransactionMessageRetryInterval": "60", "MeterValueSampleInterval": "0"})
+    station.answer["StartTransaction"] = "InternalError"
+    station.plug().swipe().run(70)
+    station.command("ChangeConfiguration", key="TransactionMessageRetryInterval", value="5")
+    station.run(100)
+    assert [round(call.at) for call in station.sent("StartTransaction")] == [0, 60, 80]
+
+
 def test_messages_of_a_transaction_without_an_id_carry_minus_one():
     """TX-8."""
     station = bench(keys={"TransactionMessageAttempts": "1"})

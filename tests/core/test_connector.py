@@ -237,6 +237,15 @@ def test_changes_faster_than_the_minimum_status_duration_are_not_told():
     assert station.shown(1)[-2:] == ["SuspendedEV", "Charging"]
 
 
+def test_a_changed_minimum_status_duration_counts_for_what_is_held_back():
+    """ST-6, CC-3."""
+    station = bench(keys={"MinimumStatusDuration": "600"}).plug().run(10)
+    assert station.statuses(1)[-1] == "Available"
+    station.command("ChangeConfiguration", key="MinimumStatusDuration", value="0")
+    station.run(0)
+    assert station.statuses(1)[-1] == "Preparing"
+
+
 def test_the_cable_pulled_at_the_vehicle_ends_the_transaction():
     """ST-7 (TC_005_1): Finishing with the reason in info; unlocked."""
     station = bench()

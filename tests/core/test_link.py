@@ -16,6 +16,7 @@ from stations.core.events import (
     Outcome,
     Ping,
     Reboot,
+    SetKey,
 )
 from stations.core.plan import Personality, Plan, Product
 from stations.core.station import Station
@@ -123,6 +124,13 @@ def test_the_reconnection_time_is_a_key():
     station.cut().run(10)
     assert station.station.online
     assert 5 <= station.dialled[-1][0] <= 10
+
+
+def test_a_changed_reconnection_time_counts_for_who_waits():
+    """CC-3, WS-3."""
+    station = bench(keys={"serverReconnectionTime": "600"})
+    station.cut().run(10).feed(SetKey("serverReconnectionTime", "5")).run(10)
+    assert station.station.online
 
 
 def test_a_refused_subprotocol_is_a_finding():
@@ -272,7 +280,7 @@ def test_a_new_authorization_key_reconnects_with_it_and_keeps_the_queue():
     station.run(0)
     assert any(isinstance(effect, CloseLink) for effect in station.effects)
     assert station.station.backlog == 1
-    station.run(BASE_S * 2)
+    station.run(1)  # no back-off: nothing failed
     assert station.dialled[-1][1].authorization.startswith("Basic ")
     assert station.dialled[-1][1].authorization != before
     assert len(station.sent("StartTransaction")) == 2
@@ -305,7 +313,7 @@ def test_the_security_profile_goes_up_only_and_falls_back_when_it_fails():
     assert change("SecurityProfile", "1") == "Rejected"
     station.accept_links = False
     assert change("SecurityProfile", "2") == "Accepted"
-    station.run(BASE_S * 2)
+    station.run(1)
     assert station.dialled[-1][1].url == "wss://host/A"
     station.mend().run(600)
     assert station.dialled[-1][1] == OpenLink("ws://host/A", station.dialled[1][1].authorization)
