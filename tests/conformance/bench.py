@@ -29,8 +29,12 @@ class Process:
         """A station that is not powered on yet, but listens (it has answered a command that is none)."""
         async with starting:
             process = await cls._spawn(environment)
-            process.text("listening?")
-            await process.line("error", 30)
+            try:
+                process.text("listening?")
+                await process.line("error", 30)
+            except BaseException:  # nobody else knows it yet
+                await process.finish()
+                raise
         process.lines.clear()
         return process
 

@@ -429,7 +429,7 @@ def carry_out(station, what, value):
         station.swipe(f"TAG{value}", value).unplug(value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(orders(), st.sampled_from([0.0, 0.3, 7.0, 61.5, 400.0, 90_000.0])), max_size=14))
 def test_what_is_offered_is_always_what_the_profiles_say(life):
     """SC-10, SC-12, SC-13, HB-4: at every moment, whatever came before, with one alarm for all boundaries."""

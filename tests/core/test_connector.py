@@ -475,7 +475,7 @@ actions = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(actions, st.sampled_from(Personality), st.booleans())
 def test_whatever_happens_the_station_keeps_its_tables_and_its_registers(steps, personality, detachable):
     """ST-1, MV-5, TX-11: no StationBug, told statuses follow the table, registers never go back."""

@@ -260,7 +260,7 @@ def test_a_memory_of_something_else_is_refused():
             station.restore(data)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.sampled_from(

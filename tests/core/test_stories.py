@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from tests.support.story import live, stories
 
 UNHURRIED = settings(
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],  # explaining a story takes minutes
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],  # long lives are meant
 )
 
 

@@ -82,7 +82,7 @@ masks = st.binary(min_size=4, max_size=4)
 messages = st.lists(st.lists(st.binary(max_size=300), min_size=1, max_size=3), max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(messages, masks, st.booleans(), st.lists(st.integers(0, 3000), max_size=12))
 def test_however_the_stream_is_cut_the_messages_are_the_same(sent, mask, pings, cuts):
     stream = UPGRADE
@@ -101,7 +101,7 @@ def test_however_the_stream_is_cut_the_messages_are_the_same(sent, mask, pings, 
     assert not transport.over
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.binary(max_size=200), max_size=5))
 def test_no_bytes_after_the_handshake_raise(pieces):
     socket, transport, _listener = open_socket()
@@ -111,7 +111,7 @@ def test_no_bytes_after_the_handshake_raise(pieces):
             socket.data_received(piece)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.binary(max_size=200), max_size=5))
 def test_no_bytes_instead_of_a_handshake_raise_or_open_a_session(pieces):
     socket, transport, listener = open_socket()
@@ -155,7 +155,7 @@ calls = st.tuples(
 ).map(lambda call: json.dumps(call).encode())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(calls | st.binary(max_size=60), max_size=25))
 def test_no_message_is_a_bug_of_ours(messages):
     """C10: a station's mistakes are answered or counted, never a failure of the central system."""

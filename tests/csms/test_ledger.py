@@ -242,7 +242,7 @@ sessions = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None)  # each example is a database on disk
+@settings(max_examples=40)  # each example is a database on disk
 @given(st.lists(st.lists(st.tuples(sessions, st.booleans()), max_size=8), max_size=6))
 def test_however_often_and_in_whatever_batches_messages_come_again_each_session_is_there_once(batches):
     """Q-3, Q-4: a station resends until it is answered; nothing is lost, doubled or told two ids."""

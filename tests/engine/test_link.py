@@ -966,7 +966,7 @@ def conversations(draw):
     return b"".join(frames), messages
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(conversations(), st.lists(st.integers(0, 2_000), max_size=30))
 def test_any_cut_of_any_legal_stream_gives_the_same_messages(conversation, cuts):
     stream, messages = conversation
@@ -981,7 +981,7 @@ def test_any_cut_of_any_legal_stream_gives_the_same_messages(conversation, cuts)
     assert link._framing is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=12))
 def test_any_bytes_leave_a_link_that_is_open_or_closing_as_websockets_own_parser_says(chunks):
     link, witness = open_link()
@@ -1008,7 +1008,7 @@ def test_any_bytes_leave_a_link_that_is_open_or_closing_as_websockets_own_parser
     assert (link.stage is Stage.OPEN) == oracle_open
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(payloads, min_size=1, max_size=5))
 def test_websockets_server_side_reads_what_we_write(messages):
     server = Framing(SERVER, max_size=None)

@@ -68,7 +68,6 @@ def act(subject, now, what, limit):
         subject.pause(now, paused=what == "pause")
 
 
-@settings(deadline=None)
 @given(wishes, acts, st.lists(st.floats(0, 1), max_size=12))
 def test_looking_more_often_changes_nothing(wish, story, looks):
     """C9: the state is a function of what happened, not of who read the meter when."""
@@ -88,7 +87,6 @@ def test_looking_more_often_changes_nothing(wish, story, looks):
     assert watched.drawn_s(end) == pytest.approx(alone.drawn_s(end))
 
 
-@settings(deadline=None)
 @given(wishes, acts)
 def test_measurands_agree_and_energy_never_decreases(wish, story):
     """MV-5, MV-9: the register is monotone, P = U I cos(phi), no current without a contactor."""
@@ -110,7 +108,7 @@ def test_measurands_agree_and_energy_never_decreases(wish, story):
             assert subject.reading(now).current_a == (0.0, 0.0, 0.0)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(wishes, st.sampled_from([1, 3]))
 def test_the_energy_is_the_integral_of_the_power(wish, phases):
     """MV-9: the sum of power times time is the register, to the meter's jitter."""
@@ -123,7 +121,6 @@ def test_the_energy_is_the_integral_of_the_power(wish, phases):
     assert energy_wh == pytest.approx(summed_wh, rel=2e-3, abs=2.2)
 
 
-@settings(deadline=None)
 @given(wishes, acts)
 def test_a_station_is_told_in_time_when_drawing_changes(wish, story):
     """ST-2: between now and next_change the car neither starts nor stops drawing."""

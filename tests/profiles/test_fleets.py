@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from profiles import fleets, sites
@@ -46,7 +46,6 @@ def test_identities_look_like_the_guide_says_and_count_from_one():
     assert deployment().station(0).plan.identity == "GU-000001"
 
 
-@settings(deadline=None)
 @given(st.integers(0, 100_000), st.integers(1, 50))
 def test_a_station_does_not_depend_on_the_size_of_the_fleet_or_on_who_was_built_before(index, seed):
     alone = deployment(count=1_000_000, seed=seed).station(index)
@@ -190,7 +189,6 @@ def test_a_wrong_url_or_a_negative_count_deploys_nothing():
         fleets.load("demo").deploy(0, url_base=URL)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_fleet_or_a_plan_error(text):
     with pytest.raises(

@@ -49,7 +49,7 @@ def test_a_stream_cut_at_any_byte_gives_its_whole_batches_and_nothing_else(tmp_p
     assert last == 7
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(chunks=st.lists(st.integers(1, 40), min_size=1, max_size=8))
 def test_rotation_keeps_every_row_whatever_the_chunking(tmp_path_factory, chunks):
     folder = tmp_path_factory.mktemp("run")

@@ -1,6 +1,6 @@
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from results.analysis import quantiles
@@ -39,7 +39,6 @@ def by_hand(data):
     return {group: np.array(values) for group, values in groups.items()}
 
 
-@settings(deadline=None)
 @given(rows, st.integers(1, 50))
 def test_percentiles_by_group_are_exact_whatever_the_batches(data, size):
     found = spreads(batches_of(data, size), ["name", "number"], value, exact=WANTED)
@@ -52,7 +51,6 @@ def test_percentiles_by_group_are_exact_whatever_the_batches(data, size):
         assert spread.histogram() == Histogram.of(values)
 
 
-@settings(deadline=None)
 @given(rows, st.integers(1, 50))
 def test_above_the_stated_size_percentiles_are_within_the_stated_error(data, size):
     found = spreads(batches_of(data, size), ["name"], value, exact=WANTED, exact_calls=0)

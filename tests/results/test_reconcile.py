@@ -200,7 +200,7 @@ def test_one_seeded_defect_is_named_and_nothing_else(run_path, database, verdict
     assert evidence.station in {"GU-3", "GU-4"}
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(chosen=st.sets(st.sampled_from(list(DEFECTS))))
 def test_any_mixture_of_defects_is_counted_exactly(run_path, tmp_path_factory, chosen):
     path = tmp_path_factory.mktemp("db") / "csms.sqlite"

@@ -79,7 +79,7 @@ def failures(stats):
     return {(error.method, error.name, error.to_name(), error.occurrences) for error in stats.errors.values()}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(calls, max_size=3))
 def test_bulk_and_one_event_per_call_give_the_same_numbers(batches):
     bulk, single = environment(), environment()
@@ -100,7 +100,7 @@ def test_each_call_counts_in_the_second_it_ended():
     assert entry.last_request_timestamp == pytest.approx(1_002.1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(calls, min_size=1, max_size=4))
 def test_joined_batches_count_as_they_would_one_by_one(batches):
     apart, together = environment(), environment()
