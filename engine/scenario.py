@@ -26,6 +26,7 @@ class Ask(Struct, frozen=True):
     flag: str
     default: float  # or an int, for what is counted
     help: str
+    most: float = inf
 
     @property
     def name(self) -> str:
@@ -53,6 +54,7 @@ class Scenario(Struct, frozen=True):
     commands: Sequence[dict[str, Any]] = ()
     shape: dict[str, float | Ask] = {}  # numbers for the locustfile's load shape
     watch_s: float | Ask = 60.0
+    drift: bool = False  # the run is judged by whether anything drifted or leaked
 
     @property
     def asks(self) -> list[Ask]:
@@ -66,6 +68,7 @@ class Course(Struct, frozen=True):
     hardship: list[Hardship] = []
     commands: list[Order] = []
     watch_s: float = 60.0  # after the last of it
+    drift: bool = False
 
     @property
     def ends_s(self) -> float:
@@ -95,13 +98,18 @@ def chosen() -> Scenario:
     return _chosen[0] if _chosen else CALM
 
 
-def ask(flag: str, default: float, help: str) -> Ask:  # noqa: A002 — argparse's own word
-    """A number that the user may change: `ask("--share", 0.5, "share of the fleet that is struck")`."""
-    return Ask(flag, default, help)
+def ask(flag: str, default: float, help: str, most: float = inf) -> Ask:  # noqa: A002 — argparse's own word
+    """A number that the user may change: `ask("--share", 0.5, "share of the fleet that is struck")`.
+
+    `most`: of a shape's number, which must be above 0; hardship and commands check their own.
+    """
+    return Ask(flag, default, help, most)
 
 
 def course(choice: Scenario, answers: Mapping[str, float], *, more: Sequence[Hardship] = ()) -> Course:
     """The choice with the user's answers; `more` is the fleet's own hardship. PlanError when it is wrong."""
+    for number in choice.shape.values():
+        _check_shape(number, answers)
     settled = _settled([list(choice.hardship), list(choice.commands), choice.watch_s], answers)
     hardship = hardships.read(settled[0], "scenario, hardship")
     try:
@@ -110,7 +118,13 @@ def course(choice: Scenario, answers: Mapping[str, float], *, more: Sequence[Har
         raise PlanError(f"scenario, commands: {error}; mend: see docs/scenarios.md") from None
     for order in commands:
         _check(order)
-    return Course([*more, *hardship], commands, float(settled[2]))
+    return Course([*more, *hardship], commands, float(settled[2]), choice.drift)
+
+
+def _check_shape(number: float | Ask, answers: Mapping[str, float]) -> None:
+    if isinstance(number, Ask) and not 0 < answers.get(number.name, number.default) <= number.most:
+        limit = "" if number.most == inf else f" and at most {number.most:g}"
+        raise PlanError(f"{number.flag} {answers[number.name]:g}: must be more than 0{limit}")
 
 
 def _check(order: Order) -> None:

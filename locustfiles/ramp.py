@@ -12,7 +12,7 @@ from engine.bridge.shape import Knee
 scenario(
     shape={
         "p95_ms": ask("--p95-ms", 1000.0, "highest response time at the 95th percentile that passes, ms"),
-        "failed_share": ask("--failed-share", 0.01, "highest share of failed calls that passes"),
+        "failed_share": ask("--failed-share", 0.01, "highest share of failed calls that passes", most=1.0),
         "look_s": ask("--look-s", 10.0, "seconds between two looks that must agree"),
     },
 )

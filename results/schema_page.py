@@ -14,6 +14,7 @@ Schema version {SCHEMA_VERSION}. Printed from `results/schema.py` by `python -m 
     runs/2026-11-22T074103Z-steady-7f3a/
       run.json                                 written first ("status": "running"), sealed at the end
       verdict.json                             what `greenup check` found
+      csms_process.csv                         memory, files and CPU of the CSMS's process, where it is seen
       junit.xml, summary.md                    the same for CI systems, after a run with --slo
       receipts/worker=00.json                  what a worker says it wrote: rows, parts, hashes, rows dropped
       calls/worker=00/part-00000.parquet       closed parts: 1 million rows or one minute

@@ -17,7 +17,7 @@ from gevent.event import Event
 from locust.exception import StopTest
 from locust.runners import MASTER_HEARTBEAT_TIMEOUT, STATE_MISSING, STATE_RUNNING
 
-from engine.bridge import brake, collect, embedded, messages, options, processes
+from engine.bridge import brake, collect, csms_vitals, embedded, messages, options, processes
 from engine.bridge.director import Director
 from engine.bridge.messages import ASK, GAUGES, GO, HELLO, LEASE, NOTICES, RECEIPT, RETURN, RUN, STOP
 from engine.bridge.options import Settings
@@ -93,6 +93,7 @@ class Conductor:
             trial.timer = gevent.spawn_later(trial.settings.duration_s, self._time_is_up)
         if brake.is_wanted(trial.settings.slo):
             trial.brake = brake.Brake(trial.folder.path, trial.settings.slo, self._brake)
+        csms_vitals.watch(trial)
         self._direct(trial)
 
     def refuse(self, mistake: PlanError) -> None:
@@ -185,9 +186,8 @@ class Conductor:
     def _time_is_up(self) -> None:
         if self.trial is not None:
             self.trial.time_is_up = True
-        log.info(
-            "--duration is over" if self.trial and self.trial.settings.duration_s else "the scenario is over"
-        )
+        timed = self.trial is not None and self.trial.settings.duration_s
+        log.info("%s is over", "--duration" if timed else "the scenario")
         self._finish()
 
     def _finish(self) -> None:

@@ -61,6 +61,8 @@ class Director:
         self._campaigns: list[Campaign] = []
         self._recovery: _Recovery | None = None
         self._told = 0
+        if course.drift:
+            trial.story["drift"] = True
 
     def run(self) -> None:
         """To the end of the course."""

@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True):
     """One run as its user asked for it; travels from the master to its workers."""
 
     csms_url: str = ""  # without the station's identity; empty: the embedded CSMS
+    csms_memory: str = ""  # where its process can be seen; the embedded one's always is
     fleet: str = DEFAULT_FLEET
     personality: str = AS_THE_FLEET_SAYS
     seed: int = 1
@@ -67,6 +68,9 @@ class Argument(msgspec.Struct):
 
 ARGUMENTS: Final = (
     Argument("--csms-url", "", "OCPP-J endpoint without the station's identity, ws:// or wss://"),
+    Argument(
+        "--csms-memory", "", "to watch the CSMS's own memory: its process id here, or a Prometheus URL#METRIC"
+    ),
     Argument("--fleet", DEFAULT_FLEET, "stations, vehicles, drivers: a ready fleet's name or a TOML file"),
     Argument(
         "--personality",
@@ -153,6 +157,7 @@ def read(options: Any) -> Settings:
     """The settings in parsed options; PlanError names the first argument that makes no sense."""
     settings = Settings(
         csms_url=(options.csms_url or options.host or "").strip(),  # Locust's own field names the target too
+        csms_memory=options.csms_memory.strip(),
         fleet=options.fleet.strip(),
         personality=options.personality,
         seed=options.seed,
@@ -259,6 +264,9 @@ def _check(settings: Settings) -> None:
         "--runs: is empty; name the folder that receives the result folders": not settings.runs.strip(),
         "--state: the embedded CSMS forgets with each run; give --csms-url of one that stays": (
             settings.state and not url
+        ),
+        "--csms-memory: the embedded CSMS is watched anyway; give it with --csms-url": (
+            settings.csms_memory and not url
         ),
         "--client-cert and --client-key: give both or neither": (
             bool(settings.client_cert) != bool(settings.client_key)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from engine import limits
-from engine.bridge import analysis, lasting
+from engine.bridge import analysis, csms_vitals, lasting
 from engine.bridge import options as our_options
 from engine.bridge.options import Settings
 from engine.bridge.web import login
@@ -77,6 +77,8 @@ def check_settings(settings: Settings) -> None:
         lasting.check(settings)
     if settings.csms_url:
         probe(settings)
+    if settings.csms_memory:
+        csms_vitals.source(settings.csms_memory)
 
 
 def _check_size(options: Any) -> None:

@@ -41,22 +41,20 @@ class _Shape(LoadTestShape):
 
 
 class Tide(_Shape):
-    """All stations, and every `period_s` for `low_s` only a share of them."""
+    """All stations, and in the last `low_s` of every `period_s` only the share `low`."""
 
     abstract = True
-    period_s: ClassVar[float] = 3600.0
-    low_s: ClassVar[float] = 600.0
-    low: ClassVar[float] = 0.5
 
     def tick(self) -> tuple[int, float] | None:
         """What Locust asks once a second."""
+        parsed = self._environment.parsed_options
         return pacing.tide(
             self.get_run_time(),
             self.most,
             self.rate_per_s,
-            period_s=self.period_s,
-            low_s=self.low_s,
-            low=self.low,
+            period_s=parsed.period_s,
+            low_s=parsed.low_s,
+            low=parsed.low,
         )
 
 

@@ -15,6 +15,7 @@ from results.run import RunFolder
 
 if TYPE_CHECKING:
     from engine.bridge.brake import Brake
+    from engine.bridge.csms_vitals import CsmsVitals
 
 log = logging.getLogger(NOTICES)
 
@@ -44,6 +45,7 @@ class Trial:
         self.ending = False
         self.time_is_up = False
         self.brake: Brake | None = None
+        self.csms_vitals: CsmsVitals | None = None
         self.aborted = False  # the brake ended it
         self.timer: Any = None
         self.directing: Any = None  # the director's greenlet
@@ -131,6 +133,8 @@ class Trial:
         if not self.ending:
             self.ending = True
             self.enter("drain")
+            if self.csms_vitals is not None:
+                self.csms_vitals.stop()
             self.faltered |= {name for name, left_s in self._left.items() if now_s - left_s > TOGETHER_S}
 
     def _look_round(self) -> None:

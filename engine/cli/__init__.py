@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "report": ("engine.cli.analysis", "one self-contained HTML file about a run, or about several"),
     "check": ("engine.cli.analysis", "a run against thresholds: verdict, JUnit, exit code"),
     "compare": ("engine.cli.analysis", "candidate runs against baseline runs, without crying wolf"),
+    "drift": ("engine.cli.analysis", "what drifts or leaks in a long run, on either side"),
     "bench": ("engine.cli.bench", "two variants in turns, several times each, then compared"),
     "watch": ("engine.cli.analysis", "a run that goes on, against the thresholds marked as brakes"),
     "reconcile": ("engine.cli.analysis", "the stations' ledger against the central system's records"),

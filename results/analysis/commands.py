@@ -10,11 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from results.analysis.drift import lines
 from results.analysis.render import summary_markdown, summary_text
 from results.analysis.run import Run, open_run
 from results.analysis.summary import Summary
 from results.command_line import amount, output_file, positive, whole
-from results.exit_codes import ExitCode
+from results.exit_codes import ExitCode, decisive
 from results.secrets import safe_url
 from stations.errors import PlanError
 
@@ -66,7 +67,18 @@ def _summary(arguments: argparse.Namespace) -> int:
         "json": Summary.json,
     }
     _print(forms[arguments.format](summary))
-    return ExitCode.PASS if summary.trusted else ExitCode.UNTRUSTED
+    trust = ExitCode.PASS if summary.trusted else ExitCode.UNTRUSTED
+    return decisive([trust, *(drift.exit_code for drift in summary.drift)])
+
+
+def _drift_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="run folder of a long run")
+
+
+def _drift(arguments: argparse.Namespace) -> int:
+    found = open_run(arguments.run).drift
+    _print("\n".join(lines(found)))
+    return decisive(drift.exit_code for drift in found)
 
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +110,8 @@ def _check(arguments: argparse.Namespace) -> int:
         baseline = [open_run(path) for path in arguments.baseline]
         verdict = gate.check(run, slo.load(arguments.slo), baseline, warn_untrusted=warn)
     else:
-        verdict = verdicts.decide(run.record.id, verdicts.trust_checks(run, warn_only=warn))
+        trust = verdicts.trust_checks(run, warn_only=warn)
+        verdict = verdicts.decide(run.record.id, [*trust, *verdicts.drift_checks(run)])
     verdicts.write(verdict, run.path)
     if arguments.junit or arguments.markdown:
         ci.write_files(verdict, run.summary(), arguments.junit, arguments.markdown)
@@ -300,7 +313,7 @@ COMMANDS: Final = {
   greenup summary runs/2026-11-22T074100Z-blackout-91c2 --phase recovery
       only the calls of a phase: how the central system answered while everybody came back
   greenup summary RUN --format json | jq .actions""",
-        (ExitCode.UNTRUSTED,),
+        (ExitCode.THRESHOLDS, ExitCode.UNTRUSTED),
     ),
     "check": Command(
         "a run against thresholds: verdict and exit code",
@@ -358,6 +371,15 @@ COMMANDS: Final = {
   greenup watch runs/2026-11-22T074100Z-steady-7f3a --slo slo.toml
       ends with 0 when the run ends, with 6 when a threshold marked abort = true breaks""",
         (ExitCode.BRAKE,),
+    ),
+    "drift": Command(
+        "what drifts or leaks in a long run, on either side",
+        _drift_arguments,
+        _drift,
+        """\
+  greenup drift runs/2026-11-22T201500Z-steady-5f1d
+      a run of hours that was not played by `soak`, which says it by itself""",
+        (ExitCode.THRESHOLDS, ExitCode.UNTRUSTED),
     ),
     "compare": Command(
         "candidate runs against baseline runs",

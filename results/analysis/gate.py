@@ -10,7 +10,7 @@ from results.analysis.compare import against_baseline
 from results.analysis.samples import Samples, samples_of
 from results.analysis.slo import Slo, SloFile
 from results.analysis.slo_grammar import Measure, Threshold
-from results.analysis.verdicts import Check, Status, Verdict, decide, trust_checks
+from results.analysis.verdicts import Check, Status, Verdict, decide, drift_checks, trust_checks
 from results.exit_codes import ExitCode
 from results.run import ABORTED
 from stations.errors import PlanError
@@ -41,7 +41,7 @@ def check(
             checks.append(_evaluate(run, slo, slos.phase, known))
     if run.record.status == ABORTED:  # the brake is why there is too little to look at
         checks = [structs.replace(check, unknown=ExitCode.BRAKE) for check in checks]
-    return decide(run.record.id, [*trust, *checks])
+    return decide(run.record.id, [*trust, *drift_checks(run), *checks])
 
 
 def needed_samples(slo: Slo) -> int:

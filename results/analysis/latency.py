@@ -25,6 +25,7 @@ KINDS: Final = {
     "gen_lag": ("gen_lag_us",),
 }
 USUAL: Final = (0.5, 0.95, 0.99)
+NOT_FAILURES: Final = frozenset({"ok", "cancelled"})  # outcomes; cancelled: our own doing
 
 
 def latency(

@@ -6,7 +6,9 @@ from itertools import islice
 from textwrap import wrap
 from typing import Final
 
-from results.analysis.summary import NOT_FAILURES, ActionLine, Sessions, Summary
+from results.analysis.drift import lines as drift_lines
+from results.analysis.latency import NOT_FAILURES
+from results.analysis.summary import ActionLine, Sessions, Summary
 
 WIDTH: Final = 100
 
@@ -130,6 +132,7 @@ def _facts(summary: Summary) -> Iterator[str]:
         f"CPU max {milliseconds(own.cpu_percent_max)} %; memory max {milliseconds(own.rss_mb_max)} MB; "
         f"rows dropped {own.dropped_rows:,}"
     )
+    yield from (f"drift: {line}" for line in drift_lines(summary.drift))
     yield from _finding_facts(summary)
 
 

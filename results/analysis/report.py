@@ -15,6 +15,7 @@ import msgspec
 
 from results.analysis.charts import CHARTS, moment
 from results.analysis.drawing import svg
+from results.analysis.drift import Outcome
 from results.analysis.render import many, milliseconds
 from results.analysis.samples import RECONCILED_FILE
 from results.analysis.summary import ActionLine, Summary
@@ -86,8 +87,21 @@ def _verdict(run: "Run", summary: Summary) -> Iterator[str]:
             f"<p>Time was compressed {summary.time_scale:g} times: timestamps in messages are "
             f"{summary.timestamps}, latencies are real.</p>"
         )
+    yield from _drift(summary)
     yield from _checks(_kept(run.path / VERDICT_FILE))
     yield from _ledger(_kept(run.path / RECONCILED_FILE))
+
+
+def _drift(summary: Summary) -> Iterator[str]:
+    if not summary.drift:
+        return
+    growing = [drift for drift in summary.drift if drift.exit_code]
+    unknown = sum(drift.outcome is Outcome.UNKNOWN for drift in summary.drift)
+    title = f"{len(growing)} of {len(summary.drift)} measures drift" if growing else "no drift was seen"
+    more = f" {unknown} could not be judged." if unknown else ""
+    yield f"<h2>Drift</h2><p>{badge(title, good=not growing)}{more}</p>"
+    rows = [("central system" if not d.ours else "load generator", d.name, d.value) for d in summary.drift]
+    yield table(("side", "measure", "at like load"), rows, "words")
 
 
 def _checks(verdict: Mapping[str, Any] | None) -> Iterator[str]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from results.analysis import files
+from results.analysis.drift import Drift, drifts
 from results.analysis.files import Where
 from results.analysis.latency import latency
 from results.analysis.render import summary_html
@@ -222,6 +223,11 @@ class Run:
     def trust(self) -> Trust:
         """Whether the run counts, and if not why."""
         return self.judged()
+
+    @cached_property
+    def drift(self) -> list[Drift]:
+        """What drifts or leaks while the load stays the same, on either side."""
+        return drifts(self)
 
     def phase_spans(self, name: str) -> list[tuple[str, int, int]]:
         """Every occurrence of a phase; PlanError when the run has none."""

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from results.analysis.latency import call_spreads
+from results.analysis.latency import NOT_FAILURES, call_spreads
 from results.analysis.quantiles import Spread
 from results.analysis.samples import call_filter
 from results.analysis.slo_grammar import Measure, Threshold
-from results.analysis.summary import NOT_FAILURES
 from stations.errors import PlanError
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from results.analysis.latency import call_spreads
+from results.analysis.latency import NOT_FAILURES, call_spreads
 from results.analysis.slo_grammar import OF_CALLS, Condition, Measure, Threshold
-from results.analysis.summary import NOT_FAILURES
 from results.catalogue import severity_of
 from results.histogram import Histogram, exact_quantile
 from stations.errors import PlanError

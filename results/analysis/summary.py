@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from msgspec import Struct
 
-from results.analysis.latency import call_spreads
+from results.analysis.drift import Drift
+from results.analysis.latency import NOT_FAILURES, call_spreads
 from results.analysis.quantiles import EXACT_CALLS, Group, Spread, grouped
 
 if TYPE_CHECKING:
     from results.analysis.run import Run
 
 FINDINGS_SHOWN: Final = 20
-NOT_FAILURES: Final = frozenset({"ok", "cancelled"})
 _RESPONSE: Final = (0.5, 0.95, 0.99)
 ENDED_LINKS: Final = frozenset({"closed", "lost", "cut"})
 # Every other kind of `connections` is an attempt that failed.
@@ -114,6 +114,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     finding_kinds: int
     health: OwnHealth
     said: list[str] = []  # what the scenario found out
+    drift: list[Drift] = []  # of a run that is judged by it
 
     def json(self) -> str:
         """The same as a JSON document."""
@@ -149,6 +150,7 @@ def summarise(run: "Run", phase: str | None = None, exact_calls: int = EXACT_CAL
         finding_kinds=len(findings),
         health=_health(run, phase),
         said=list(run.record.scenario.get("said", [])),
+        drift=run.drift if run.record.scenario.get("drift") else [],
     )
 
 

@@ -29,7 +29,7 @@ class Status(StrEnum):
 class Check(Struct, frozen=True, kw_only=True):
     """One thing that had to be true."""
 
-    suite: str  # slo, regression, ledger, conformance or generator
+    suite: str  # slo, regression, ledger, conformance, drift or generator
     name: str
     subject: str = ""  # what it is about: an action, a worker
     wanted: str
@@ -88,6 +88,22 @@ def trust_checks(run: "Run", limits: Limits = DEFAULT_LIMITS, *, warn_only: bool
         note = "; ".join(reasons)
         return [_trust_check("trusted", "yes" if not reasons else "no", Status.PASSED, note), *aborted]
     return [_trust_check(reason, "no", Status.ERROR) for reason in reasons] + aborted
+
+
+def drift_checks(run: "Run") -> list[Check]:
+    """Of a run that is judged by drift, one check per measure. What cannot be told passes, and is said."""
+    asked = run.drift if run.record.scenario.get("drift") else []
+    return [
+        Check(
+            suite="drift",
+            name=drift.name,
+            wanted="no drift",
+            value=drift.value,
+            status=Status.FAILED if drift.exit_code else Status.PASSED,
+            code=drift.exit_code,
+        )
+        for drift in asked
+    ]
 
 
 def write(verdict: Verdict, folder: Path) -> Path:

@@ -97,9 +97,10 @@ def test_the_tide_goes_out_and_comes_back():
     from engine.bridge.shape import Tide
 
     class Breathing(Tide):
-        period_s, low_s, low = 100.0, 20.0, 0.25
+        pass
 
-    shape, _ = shaped(Breathing, 400)
+    shape, environment = shaped(Breathing, 400)
+    vars(environment.parsed_options).update(period_s=100.0, low_s=20.0, low=0.25)
     levels = []
     for second in (0, 79, 80, 99, 100):
         shape.clock = float(second)
