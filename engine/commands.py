@@ -8,6 +8,8 @@ from msgspec import Struct
 from stations.core import events as ev
 from stations.core.plan import Personality, Plan, Product
 
+MOST_CONNECTORS: Final = 2
+
 
 class Spec(Struct, forbid_unknown_fields=True):
     """What the station is; names and meanings are a fixed interface."""
@@ -30,7 +32,7 @@ class Spec(Struct, forbid_unknown_fields=True):
     drop_ws_on_firmware_reboot: bool = True
 
     def __post_init__(self) -> None:
-        if self.connectors not in {1, 2}:
+        if not 1 <= self.connectors <= MOST_CONNECTORS:
             raise ValueError("connectors must be 1 or 2")
         if self.security_profile not in {0, 1, 2, 3}:
             raise ValueError("security_profile must be 0, 1, 2 or 3")

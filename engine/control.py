@@ -141,11 +141,9 @@ class Control:
             raise PlanError("the station is on already; power_off first")
         if isinstance(command, commands.PowerOn | commands.Exit):
             return
-        if self._plan is None or (
-            not powered and not isinstance(command, commands.PlugIn | commands.PlugOut)
-        ):
+        if not powered and not isinstance(command, commands.PlugIn | commands.PlugOut):
             raise PlanError("the station is off; power_on first")
-        last = self._plan.product.connectors
+        last = commands.MOST_CONNECTORS if self._plan is None else self._plan.product.connectors
         whole = isinstance(command, commands.Fault | commands.ClearFault)
         for number in commands.connector_of(command):
             if not (0 if whole else 1) <= number <= last:
@@ -172,6 +170,9 @@ class Control:
 
     def _power_on(self, spec: commands.Spec) -> None:
         plan = spec.plan()
+        for connector in self._plugged:
+            if connector > plan.product.connectors:
+                raise PlanError(f"connector {connector}: a vehicle is in, but there is no such side")
         store = self._stores.setdefault(spec.state_dir, _store(spec.state_dir))
         station = Station(plan, SEED)
         memory = store.load(plan.identity)
@@ -194,8 +195,7 @@ class Control:
             self._timer.cancel()
 
     def _plug_in(self, command: commands.PlugIn) -> None:
-        assert self._plan is not None
-        identity = self._plan.identity
+        identity = "" if self._plan is None else self._plan.identity
         if command.connector in self._plugged:
             raise PlanError(f"connector {command.connector}: a vehicle is plugged in already")
         vehicle = byhand.car(command.vehicle, identity, command.connector)

@@ -6,14 +6,14 @@ restarts at once. A power cut restarts nothing until the mains are back.
 
 from typing import TYPE_CHECKING, Final
 
-from stations.core import booking, boot, calls, link, meter, transaction
+from stations.core import booking, boot, calls, link, meter, status, transaction
 from stations.core.alarms import Alarm
 from stations.core.connector import Connector, settle
 from stations.core.dispatch import answers, on, rings
 from stations.core.events import Outcome, PowerOff, PowerOn, Reboot, RegistrationChanged
 from stations.core.firmware import Stage
 from stations.core.keys import CONF_BASIC_TIME, RESET_RETRIES
-from stations.core.product_faults import CLOCK_OFF_MAX_S, NO_RECONNECT, WRONG_CLOCK
+from stations.core.product_faults import CLOCK_OFF_MAX_S, NO_RECONNECT, RESET_FAILS, WRONG_CLOCK
 from stations.wire.messages import Reset, ResetConf
 from stations.wire.types import ChargePointErrorCode, ChargePointStatus, Reason, ResetStatus, ResetType
 
@@ -154,14 +154,19 @@ def proceed(station: "Station") -> None:
 
 
 def _fails(station: "Station") -> bool:
-    """RE-4: with a ResetFailure an attempt takes its time and fails; after the last, life goes on."""
-    if station.connectors[0].error_code is not ChargePointErrorCode.RESET_FAILURE:
+    """RE-4: an attempt that fails takes its time; after the last the failure is told, and life goes on.
+
+    Nothing in a station that works makes a reset fail: it takes a fault, from outside or of the product.
+    """
+    body, failure = station.connectors[0], ChargePointErrorCode.RESET_FAILURE
+    if body.error_code is not failure and RESET_FAILS not in station.plan.product.faults:
         return False
     if station.alarms.at(Alarm.RESET) is not None:
         return True  # an attempt is under way
     if station.failed_resets > station.configuration[RESET_RETRIES]:
         station.resetting, station.failed_resets = None, 0
         station.alarms.drop(Alarm.GIVE_UP_WAITING)
+        status.place(station, body, status.Shown(body.status, failure))
         return True
     station.failed_resets += 1
     station.alarms.set(Alarm.RESET, station.now + station.plan.product.reboot_delay_s)

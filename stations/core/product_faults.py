@@ -17,6 +17,7 @@ STUCK_AT_16_A: Final = "stuck-at-16-a"
 FLOOD: Final = "status-flood"
 DUPLICATE_START: Final = "duplicate-start"
 WRONG_CLOCK: Final = "wrong-clock"
+RESET_FAILS: Final = "reset-fails"
 
 FAULTS: Final[dict[str, str]] = {
     MESURAND: "meter values and transactionData spell measurand as the guide prints it, `mesurand` (LG-2)",
@@ -26,6 +27,7 @@ FAULTS: Final[dict[str, str]] = {
     FLOOD: "while accepted, the status of every connector is sent once a second",
     DUPLICATE_START: "StartTransaction is sent twice, as two messages",
     WRONG_CLOCK: "the clock is hours off and ignores currentTime",
+    RESET_FAILS: "a reset is Accepted and fails, its retries too; errorCode ResetFailure says so",
 }
 """Name → what such a unit does."""
 

@@ -110,3 +110,19 @@ def test_a_wrong_clock_stays_wrong():
     station.plug().swipe()
     start = station.sent("StartTransaction")[0]
     assert 1 < abs(station.unix(start)) <= 12 * 3600
+
+
+def test_a_unit_whose_resets_fail_says_so_and_serves_on():
+    """RE-4: ResetRetries attempts more, no restart, and no charging by itself."""
+    station = faulty("reset-fails", reboot_delay_s=20.0)
+    station.plug().swipe().run(5)
+    count = len(station.calls)
+    assert station.command("Reset", type="Soft") == {"status": "Accepted"}
+    station.run(41)
+    assert station.sent("StopTransaction", count)[0].payload["reason"] == "SoftReset"
+    told = station.sent("StatusNotification", count)[-1].payload
+    assert (told["connectorId"], told["errorCode"], told["status"]) == (0, "ResetFailure", "Available")
+    assert station.actions(count).count("BootNotification") == 0
+    assert not station.sent("StartTransaction", count)
+    station.swipe().run(5)
+    assert station.status() == "Charging"

@@ -212,3 +212,36 @@ async def lines_are_json_objects(t: Bench):
     await asyncio.sleep(0.3)
     assert all(isinstance(line, dict) for line in t.station.lines)
     assert json.dumps(t.station.lines)
+
+
+@story("BOOT-4", "ST-2", "MV-5", quick=True)
+async def a_cable_that_is_in_before_the_power_and_stays_in_without_it(t: Bench):
+    await t.prepare(keys={"MeterValueSampleInterval": "1"})
+    t.plug_in(1)
+    t.power_on()
+    await t.csms.status(1, "Preparing")
+    t.swipe()
+    await t.csms.status(1, "Charging")
+    for _ in range(3):
+        await t.csms.next("MeterValues")
+    t.tell("power_off")
+    t.csms.forget()
+    t.power_on()
+    stop = await t.csms.next("StopTransaction", reason="PowerLoss")
+    await t.csms.status(1, "Finishing")
+    t.swipe("TAG2")
+    start = await t.csms.next("StartTransaction")
+    lost_wh = start.payload["meterStart"] - stop.payload["meterStop"]
+    assert 0 <= lost_wh <= 4, "counted once: between the last sample and the power cut"
+
+
+@story("ST-15")
+async def a_vehicle_where_the_station_has_no_side(t: Bench):
+    await t.prepare(connectors=1)
+    t.plug_in(2)
+    t.power_on()
+    line = await t.station.line("error", 5)
+    assert "connector 2" in line["error"]
+    t.plug_out(2)
+    t.power_on()
+    await t.booted()

@@ -1,6 +1,7 @@
 """Section 8: what the meter says, and whether it adds up."""
 
 import asyncio
+from itertools import pairwise
 
 from tests.conformance.bench import Bench
 from tests.conformance.centre import Call, unix
@@ -238,3 +239,55 @@ async def the_register_survives_everything(t: Bench):
     t.swipe("X")
     start = await t.csms.next("StartTransaction", idTag="X")
     assert start.payload["meterStart"] == stop.payload["meterStop"]
+
+
+async def _metered_session(t: Bench, context: str, interval_s: int, measurands: str) -> list[Call]:
+    """A remote session of three MeterValues at their interval, each with the list and the context."""
+    t.plug_in()
+    await t.csms.status(1, "Preparing")
+    assert await t.csms.ask("RemoteStartTransaction", idTag="R", connectorId=1) == "Accepted"
+    await t.csms.next("Authorize", idTag="R")
+    await t.csms.next("StartTransaction", idTag="R")
+    transaction = t.csms.next_transaction - 1
+    await t.csms.status(1, "Charging")
+    calls = [await t.csms.next("MeterValues", 3.0 * interval_s + 9, connectorId=1) for _ in range(3)]
+    moments = [unix(call.payload["meterValue"][0]["timestamp"]) for call in calls]
+    assert all(abs(after - before - interval_s) <= 1 for before, after in pairwise(moments)), moments
+    for call in calls:
+        assert call.payload["transactionId"] == transaction
+        values = [value for entry in call.payload["meterValue"] for value in entry["sampledValue"]]
+        assert {value.get("measurand") for value in values} == set(measurands.split(","))
+        assert {value.get("context", "Sample.Periodic") for value in values} == {context}
+    assert await t.csms.ask("RemoteStopTransaction", transactionId=transaction) == "Accepted"
+    await t.csms.next("StopTransaction", transactionId=transaction, reason="Remote")
+    await t.csms.status(1, "Finishing")
+    return calls
+
+
+@story("MV-1", "MV-3", "CC-3", "RT-1", "TC_070", quick=True)
+async def sampled_meter_values(t: Bench):
+    measurands = "Energy.Active.Import.Register,Current.Import"
+    await t.up(connectors=1)
+    assert await t.csms.configure("MeterValueSampleInterval", "3") == "Accepted"
+    assert await t.csms.configure("ClockAlignedDataInterval", "0") == "Accepted"
+    assert await t.csms.configure("MeterValuesSampledData", measurands) == "Accepted"
+    calls = await _metered_session(t, "Sample.Periodic", 3, measurands)
+    started = unix(t.csms.all("StartTransaction")[0].payload["timestamp"])
+    first = unix(calls[0].payload["meterValue"][0]["timestamp"])
+    assert abs(first - started - 3) <= 1, "the interval counts from the start"
+    await t.csms.none("MeterValues", 4)
+
+
+@story("MV-2", "MV-3", "CC-3", "RT-1", "TC_071", quick=True)
+async def clock_aligned_meter_values(t: Bench):
+    measurands = "Energy.Active.Import.Register,Power.Active.Import"
+    await t.up(connectors=1)
+    assert await t.csms.configure("MeterValueSampleInterval", "0") == "Accepted"
+    assert await t.csms.configure("MeterValuesAlignedData", measurands) == "Accepted"
+    assert await t.csms.configure("ClockAlignedDataInterval", "5") == "Accepted"
+    await t.csms.next("MeterValues", 14, connectorId=1)  # idle: no transaction yet
+    calls = await _metered_session(t, "Sample.Clock", 5, measurands)
+    moments = [unix(call.payload["meterValue"][0]["timestamp"]) for call in calls]
+    assert all(moment % 5 == 0 for moment in moments), "on the clock's own fives"
+    after = await t.csms.next("MeterValues", 14, connectorId=1)
+    assert "transactionId" not in after.payload

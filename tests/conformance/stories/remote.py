@@ -157,7 +157,35 @@ async def a_soft_reset_without_transaction(t: Bench):
     assert boot.link == 1, "RE-1: the software restarts, so does the link"
 
 
-@story("RE-1", "RE-2", "RE-4", "TC_013", "TC_015", quick=True)
+@story("RE-1", "RE-2", "RE-3", "ST-13", "TC_013", quick=True)
+async def a_hard_reset_without_transaction(t: Bench):
+    await t.up()
+    assert await t.csms.ask("ChangeAvailability", connectorId=1, type="Inoperative") == "Accepted"
+    await t.csms.status(1, "Unavailable")
+    assert await t.csms.ask("Reset", type="Hard") == "Accepted"
+    boot = await t.csms.next("BootNotification")
+    assert boot.link == 1
+    for connector, status in ((0, "Available"), (1, "Unavailable"), (2, "Available")):
+        await t.csms.status(connector, status)
+
+
+@story("RE-4", quick=True)
+async def a_reset_that_fails_is_tried_again_and_then_given_up(t: Bench):
+    await t.up(keys={"ResetRetries": "2"}, reboot_delay_s=1)
+    t.tell("fault", connector=0, error_code="ResetFailure")
+    await t.csms.status(0, "Faulted", errorCode="ResetFailure")
+    asked = asyncio.get_running_loop().time()
+    assert await t.csms.ask("Reset", type="Hard") == "Accepted"
+    told = await t.csms.next("StatusNotification", connectorId=0, errorCode="ResetFailure")
+    assert told.at - asked >= 2.5, "three attempts, each as long as a reboot"
+    assert len(t.csms.links) == len(t.csms.all("BootNotification")) == 1
+    t.tell("clear_fault", connector=0)
+    await t.csms.status(0, "Available")
+    assert await t.csms.ask("Reset", type="Hard") == "Accepted"
+    await t.csms.next("BootNotification")
+
+
+@story("RE-1", "RE-2", "RE-4", "TC_016", quick=True)
 async def a_soft_reset_ends_transactions_first(t: Bench):
     await t.up()
     await t.charging(1, "A")
@@ -180,7 +208,7 @@ async def a_soft_reset_ends_transactions_first(t: Bench):
     await t.csms.none("StartTransaction", 1)
 
 
-@story("RE-1", "TX-6", "TC_016", quick=True)
+@story("RE-1", "TX-6", "TC_015", quick=True)
 async def a_hard_reset_ends_transactions_too(t: Bench):
     await t.up()
     transaction = await t.charging()

@@ -258,3 +258,55 @@ async def connectors_count_from_one(t: Bench):
         "Rejected",
         "PropertyConstraintViolation",
     }
+
+
+@story("AUTH-6", "ST-5", quick=True)
+async def a_refused_badge_at_a_cable_left_in_leaves_finishing(t: Bench):
+    t.csms.tags["BAD"] = {"status": "Blocked"}
+    await t.up()
+    await t.charging()
+    t.swipe()
+    await t.csms.status(1, "Finishing")
+    t.swipe("BAD")
+    await t.csms.next("Authorize", idTag="BAD")
+    await t.csms.status(1, "Finishing")
+    assert shown(t)[-3:] == ["Finishing", "Preparing", "Finishing"]
+
+
+@story("TX-3", "AUTH-8", "RS-2")
+async def a_kept_cable_waits_for_its_owner_or_the_family(t: Bench):
+    t.csms.tags = {
+        "OWNER": {"status": "Accepted", "parentIdTag": "FAMILY"},
+        "SISTER": {"status": "Accepted", "parentIdTag": "FAMILY"},
+        "OTHER": {"status": "Accepted"},
+    }
+    t.csms.policies["StartTransaction"] = lambda _: {
+        "transactionId": 7,
+        "idTagInfo": {"status": "Blocked", "parentIdTag": "FAMILY"},
+    }
+    await t.up(keys={"StopTransactionOnInvalidId": "true"})
+    t.plug_in()
+    t.swipe("OWNER")
+    await t.csms.next("StopTransaction", reason="DeAuthorized")
+    await t.csms.status(1, "Finishing")
+    t.swipe("OTHER")
+    t.plug_out()
+    await t.csms.none("StartTransaction", 1, idTag="OTHER")
+    assert await t.csms.ask("RemoteStartTransaction", idTag="OTHER", connectorId=1) == "Rejected"
+    t.swipe("SISTER")
+    await t.csms.next("Authorize", idTag="SISTER")
+    await asyncio.sleep(0.3)
+    t.plug_out()
+    await t.csms.status(1, "Available")
+
+
+@story("ST-11", "SC-12")
+async def a_fault_that_is_gone_shows_the_status_before_it(t: Bench):
+    await t.up()
+    await t.charging()
+    t.tell("fault", connector=1, error_code="HighTemperature")
+    await t.csms.status(1, "Faulted")
+    t.tell("clear_fault", connector=1)
+    cleared = await t.csms.next("StatusNotification", connectorId=1)
+    assert cleared.payload["status"] == "Charging"
+    assert not t.csms.all("StopTransaction")
