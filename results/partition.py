@@ -8,7 +8,7 @@ part exists is a leftover of a crash between the two steps and is ignored by rea
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from pyarrow import ipc
 from results.receipt import Part, TableReceipt
 from results.schema import DELTA_TYPES, Table
 
+STREAMS: Final = "_open-*.arrows"
 ROTATE_ROWS: Final = 1_000_000
 _ROW_GROUP: Final = 131_072
 _STREAM_OPTIONS: Final = ipc.IpcWriteOptions(compression="zstd")
@@ -111,7 +112,7 @@ class Partition:
         stream, part = self._folder / stream_name(number), self._folder / part_name(number)
         try:
             if rows:
-                self._convert(stream, part)
+                _convert(stream, part, self._schema)
             stream.unlink(missing_ok=True)
         except DISK_ERRORS as error:
             self._fail(error)
@@ -119,18 +120,6 @@ class Partition:
             self._number += 1
             self._rows = 0
             self._list_part(part if part.exists() else stream, rows)
-
-    def _convert(self, stream: Path, part: Path) -> None:
-        unfinished = part.with_name(f"_{part.name}.tmp")
-        try:
-            with _parquet(unfinished, self._schema) as writer:
-                for group in _row_groups(stream):
-                    writer.write_table(group)
-            with unfinished.open("rb") as file:
-                os.fsync(file.fileno())
-            unfinished.rename(part)
-        finally:
-            unfinished.unlink(missing_ok=True)
 
     def _list_part(self, path: Path, rows: int) -> None:
         try:
@@ -152,6 +141,36 @@ class Partition:
 
     def _fail(self, error: Exception) -> None:
         self.failure = self.failure or f"{self._table.name}: {error}"
+
+
+def close_left_open(run: Path, workers: Iterable[str]) -> list[Path]:
+    """Parts made of what killed workers left open, without a torn tail, so that readers of Parquet see it.
+
+    The streams stay: a worker that was only thought dead goes on with its own, and its rotation makes the
+    part anew. Raises what a bad disk raises; the streams can be read all the same.
+    """
+    made = []
+    for worker in workers:
+        for stream in sorted(run.glob(f"*/worker={worker}/{STREAMS}")):
+            part = stream.with_name(part_name(int(stream.stem.rpartition("-")[2])))
+            first = next(whole_batches(stream), None)
+            if first is not None and not part.exists():
+                _convert(stream, part, first.schema)
+                made.append(part)
+    return made
+
+
+def _convert(stream: Path, part: Path, schema: pa.Schema) -> None:
+    unfinished = part.with_name(f"_{part.name}.tmp")
+    try:
+        with _parquet(unfinished, schema) as writer:
+            for group in _row_groups(stream):
+                writer.write_table(group)
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.rename(part)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _row_groups(stream: Path) -> Iterator[pa.Table]:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from results.limits import DEFAULT_LIMITS
+from results.partition import DISK_ERRORS, close_left_open
 from results.receipt import Receipt
 from results.schema import SCHEMA_VERSION
 from results.secrets import command_without_secrets, without_secrets
@@ -123,6 +124,8 @@ class RunFolder(Struct):
         record.shortages = list(shortages)
         record.untrusted = doubts(record)
         self._write()
+        with contextlib.suppress(*DISK_ERRORS):  # then only `results.open` sees what the lost ones left open
+            close_left_open(self.path, [w for w in record.lost_workers if w not in record.receipts])
         return record
 
     def _write(self) -> None:

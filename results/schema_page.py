@@ -22,14 +22,17 @@ Schema version {SCHEMA_VERSION}. Printed from `results/schema.py` by `python -m 
       transactions/ connections/ findings/ health/ histograms/ stations/      the same for the other tables
 
 `results.open(path)` reads all of it, also while a run goes on and after a crash. One table of a finished run
-is one line of pandas: `pd.read_parquet("runs/…/calls")`; `worker` comes from the folder names.
+is one line of pandas: `pd.read_parquet("runs/…/calls")`; `worker` comes from the folder names. A table
+without a row, such as the findings of a faultless run, has no folder; `results.open` shows it empty.
 
 Times are microseconds since 1970 in UTC, durations microseconds. `response = queue + gen_lag + service`.
 
 **What a crash costs.** Rows wait in memory for at most a second or so, then they are in the kernel as whole
 Arrow batches: SIGKILL of a worker loses its last second or two, nothing before. A power cut of the machine
 may lose what the kernel had not written yet; closed parts are synced to the disk. A run that was killed says
-`"status": "running"` for ever, misses receipts, and is reported as not trusted.
+`"status": "running"` for ever, misses receipts, and is reported as not trusted. `pd.read_parquet`
+sees closed parts only: when a run ends, its master closes what lost workers left open; when the master was
+killed too, `greenup salvage RUN` does.
 
 **What a bad disk costs.** The load goes on. Rows that cannot be written, or that wait behind more than a
 million others of their table, are dropped; the receipt, the health rows and the summary show how many, and

@@ -13,16 +13,18 @@ from typing import Any, Final
 
 import fsspec
 
+from results.partition import STREAMS
 from results.run import RUN_FILE, RUNNING, read_record
 from results.secrets import safe_url
 from stations.errors import PlanError
 
 ATTEMPTS: Final = 5
 _FIRST_WAIT_S: Final = 1.0
+_STREAMS: Final = f"*/worker=*/{STREAMS}"
 # What makes a run whole, in the order in which it must arrive: a reader trusts run.json last.
 _DATA: Final = (
     "*/worker=*/part-*.parquet",
-    "*/worker=*/_open-*.arrows",
+    _STREAMS,
     "receipts/*.json",
     "*.json",
     "*.html",
@@ -87,7 +89,7 @@ def _place(url: str) -> tuple[Any, str]:
 def _files(run: Path, *, streams: bool) -> Iterator[Path]:
     """What may be copied now; open streams only when nobody writes to them any more."""
     for pattern in _DATA:
-        if streams or pattern != "*/worker=*/_open-*.arrows":
+        if streams or pattern != _STREAMS:
             yield from sorted(run.glob(pattern))
 
 

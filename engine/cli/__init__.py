@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "reconcile": ("engine.cli.analysis", "the stations' ledger against the central system's records"),
     "ship": ("engine.cli.analysis", "this machine's part of a run to a shared path or object store"),
     "fetch": ("engine.cli.analysis", "a whole run from there"),
+    "salvage": ("engine.cli.analysis", "a killed run's open files closed, for readers of Parquet"),
     "csms": ("engine.cli.csms", "the embedded central system by itself"),
     "conf": ("engine.cli.conf", "make, check and show an OCPPConf.xml"),
     "station": ("engine.cli.station", "one station, driven by JSON lines on standard input"),

@@ -298,6 +298,17 @@ def _fetch(arguments: argparse.Namespace) -> int:
     return ExitCode.PASS
 
 
+def _salvage_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="run folder of a run whose processes were killed")
+
+
+def _salvage(arguments: argparse.Namespace) -> int:
+    from results.analysis.salvage import salvage  # noqa: PLC0415 — the same
+
+    _print(f"{len(salvage(open_run(arguments.run)))} parts closed")
+    return ExitCode.PASS
+
+
 def _print(text: str) -> None:
     sys.stdout.write(text.rstrip("\n") + "\n" if text else "")
     sys.stdout.flush()
@@ -362,6 +373,14 @@ COMMANDS: Final = {
         """\
   greenup fetch s3://bucket/runs/2026-11-22T074100Z-steady-7f3a
       into runs/, where every other command finds it""",
+    ),
+    "salvage": Command(
+        "a killed run's open files closed, for readers of Parquet",
+        _salvage_arguments,
+        _salvage,
+        """\
+  greenup salvage runs/2026-11-22T074100Z-steady-7f3a
+      results.open reads a killed run as it is; afterwards pandas and DuckDB see all of it too""",
     ),
     "watch": Command(
         "a run that goes on: code 6 when a brake's threshold breaks",

@@ -7,14 +7,17 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import results
 from results.arrays import batch_of
 from results.partition import Partition, part_name, stream_name, whole_batches
+from results.run import create
 from results.schema import CONNECTIONS, TABLES
 
 
@@ -104,3 +107,54 @@ def test_every_table_begins_with_its_time():
     for table in TABLES.values():
         assert table.columns[0].type == pa.timestamp("us", "UTC")
         assert not table.columns[0].nullable
+
+
+def killed_run(folder):
+    """A run whose worker 00 was killed within its second part, in the middle of a batch."""
+    run = create(folder, "killed", arguments={}, seed=1, started_us=10**15, workers=["00"])
+    partition, _ = stream_of(run.path, (5, 3))
+    partition.close()
+    partition.write(batch_of(CONNECTIONS, connection_rows(4, 8)), 0.0)
+    stream = run.path / "connections" / "worker=00" / stream_name(1)
+    whole = stream.read_bytes()
+    partition.write(batch_of(CONNECTIONS, connection_rows(4, 12)), 0.0)
+    stream.write_bytes(stream.read_bytes()[: len(whole) + 20])
+    return run
+
+
+def test_a_master_closes_what_a_lost_worker_left_open(tmp_path):
+    run = killed_run(tmp_path)
+    assert len(pd.read_parquet(run.path / "connections")) == 8
+    run.finish([], ended_us=10**15 + 1, lost_workers=["00"])
+    assert pd.read_parquet(run.path / "connections")["station"].tolist() == list(range(12))
+    opened = results.open(run.path)
+    assert opened.connections["station"].tolist() == list(range(12)), "no row is read twice"
+    assert not opened.trust
+
+
+def test_a_disk_that_refuses_does_not_keep_the_run_from_being_sealed(tmp_path):
+    run = killed_run(tmp_path)
+    (run.path / "connections" / "worker=00" / f"_{part_name(1)}.tmp").mkdir()
+    run.finish([], ended_us=10**15 + 1, lost_workers=["00"])
+    opened = results.open(run.path)
+    assert opened.record.status == "finished"
+    assert len(opened.connections) == 12
+
+
+def salvage(path):
+    command = [sys.executable, "-m", "results.analysis", "salvage", str(path)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+def test_salvage_closes_what_a_killed_run_left_open_once_nobody_writes(tmp_path):
+    run = killed_run(tmp_path)
+    early = salvage(run.path)
+    assert (early.returncode, early.stdout) == (2, "")
+    assert "somebody writes to it" in early.stderr
+    for stream in run.path.glob("*/*/_open-*"):
+        os.utime(stream, (time.time() - 60,) * 2)
+    done = salvage(run.path)
+    assert (done.returncode, done.stdout) == (0, "1 parts closed\n"), done.stderr
+    assert len(pd.read_parquet(run.path / "connections")) == 12
+    assert len(results.open(run.path).connections) == 12
+    assert salvage(run.path).stdout == "0 parts closed\n"
