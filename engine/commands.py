@@ -39,8 +39,8 @@ class Spec(Struct, forbid_unknown_fields=True):
         if not self.url.startswith(("ws://", "wss://")):
             raise ValueError("url must begin with ws:// or wss://")
 
-    def plan(self) -> Plan:
-        """As the core wants it: durable, with real file transfers."""
+    def plan(self, *, client_certificate: bool) -> Plan:
+        """As the core wants it: durable, with real file transfers. The certificate is the edge's (SEC-2)."""
         product = Product(
             model=self.model,
             connectors=self.connectors,
@@ -61,6 +61,7 @@ class Spec(Struct, forbid_unknown_fields=True):
             serial=self.serial,
             basic_auth_key=self.basic_auth_key,
             security_profile=self.security_profile,
+            client_certificate=client_certificate,
             durable=True,
         )
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine import byhand, commands, transfer
+from engine import byhand, commands, hostkeys, transfer
 from engine.byhand import SEED
 from engine.clock import Clock, monotonic
 from engine.dial import Dial, DialSettings
 from engine.facts import Tally
+from engine.hostkeys import HostKeys
 from engine.journal import Journal
 from engine.link import Link
 from engine.store import FolderStore, MemoryStore, Store
@@ -111,17 +112,19 @@ def _frame(direction: str, data: bytes) -> dict[str, Any]:
 class Control:
     """The station on the desk. Implements `engine.edge.Edge` for its one unit; all in one asyncio loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, say: Say) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, say: Say, dial: DialSettings) -> None:
         self.clock = Clock()
         self.journal: Journal = Told(say)
         self.tally = Tally()
         self._loop = loop
         self._say = say
-        self._dial = Dial(loop, DialSettings())
+        self._dial = Dial(loop, dial)
         self._unit: ShownUnit | None = None
         self._plan: Plan | None = None
         self._stores: dict[str | None, Store] = {}
+        self._host_keys: dict[str | None, HostKeys] = {}
         self._store: Store = MemoryStore()
+        self._hosts = HostKeys()
         self._plugged: dict[int, Vehicle] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.ended = asyncio.Event()
@@ -169,7 +172,7 @@ class Control:
             self._unit.happen(event)
 
     def _power_on(self, spec: commands.Spec) -> None:
-        plan = spec.plan()
+        plan = spec.plan(client_certificate=self._dial.settings.certificate_file is not None)
         for connector in self._plugged:
             if connector > plan.product.connectors:
                 raise PlanError(f"connector {connector}: a vehicle is in, but there is no such side")
@@ -179,6 +182,7 @@ class Control:
         if memory is not None:
             station.restore(memory)
         self._plan, self._store = plan, store
+        self._hosts = self._host_keys.setdefault(spec.state_dir, _host_keys(spec.state_dir))
         self._unit = unit = ShownUnit(0, station, None, plan.product.connectors, self)
         unit.say = self._say
         for connector, vehicle in self._plugged.items():
@@ -229,10 +233,10 @@ class Control:
 
     def transfer(self, unit: Unit, wanted: ev.TransferWanted) -> None:
         """A real one, in a thread of its own that no end of the process waits for."""
-        threading.Thread(target=self._move, args=(unit, wanted), daemon=True).start()
+        threading.Thread(target=self._move, args=(unit, wanted, self._hosts), daemon=True).start()
 
-    def _move(self, unit: Unit, wanted: ev.TransferWanted) -> None:
-        moved = transfer.move(wanted)
+    def _move(self, unit: Unit, wanted: ev.TransferWanted, hosts: HostKeys) -> None:
+        moved = transfer.move(wanted, hosts)
         with suppress(RuntimeError):  # the loop has ended meanwhile
             self._loop.call_soon_threadsafe(self._moved, unit, wanted, moved)
 
@@ -244,3 +248,7 @@ class Control:
 
 def _store(state_dir: str | None) -> Store:
     return MemoryStore() if state_dir is None else FolderStore(Path(state_dir))
+
+
+def _host_keys(state_dir: str | None) -> HostKeys:
+    return HostKeys(None if state_dir is None else Path(state_dir) / hostkeys.FILE)

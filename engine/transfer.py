@@ -2,7 +2,7 @@
 
 Bounded in size and in time, and run in a thread of their own: answers to the central system never wait.
 A location is a URL, with `user:password@` if the server wants to know; uploads name a folder. SFTP is spoken
-by asyncssh, the extra `transfer`; host keys are taken as they come: nothing in OCPP 1.6 announces them.
+by asyncssh, the extra `transfer`; `engine.hostkeys` says which hosts it believes.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from functools import partial
 from http.client import HTTPException
 from pathlib import PurePosixPath
 from time import monotonic
@@ -20,11 +21,12 @@ from urllib.error import HTTPError
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
+from engine.hostkeys import SSH_PORT, HostKeys
 from stations.core.events import TransferWanted
 from stations.core.firmware import INVALID_IMAGE
 
 if TYPE_CHECKING:
-    from asyncssh import SFTPClient
+    from asyncssh import SFTPClient, SSHKey
 
 STEP_S: Final = 20.0  # for each step of the dialogue
 LONGEST_S: Final = 600.0  # for the whole of it
@@ -63,11 +65,11 @@ class Intake:
         return not self._head.strip() or self._head.lstrip()[:1] == b"<"
 
 
-def move(wanted: TransferWanted) -> Moved:
-    """Do it; every failure is an answer, none an exception. Blocks."""
+def move(wanted: TransferWanted, hosts: HostKeys) -> Moved:
+    """Do it; every failure is an answer, none an exception. Blocks. `hosts` are believed over SFTP."""
     try:
         location = urlsplit(wanted.location)
-        client = _CLIENTS.get(location.scheme)
+        client = _sftp_client(hosts) if location.scheme == "sftp" else _CLIENTS.get(location.scheme)
         if client is None:
             return Moved(ok=False, detail=f"no client for {location.scheme or 'a location without a scheme'}")
         if wanted.kind == "firmware":
@@ -157,7 +159,7 @@ def _ftp_put(location: SplitResult, name: str, data: bytes) -> None:
 # ---- SFTP -----------------------------------------------------------------------------------------------
 
 
-def _sftp(location: SplitResult, work: "Callable[[SFTPClient], Awaitable[None]]") -> None:
+def _sftp(location: SplitResult, hosts: HostKeys, work: "Callable[[SFTPClient], Awaitable[None]]") -> None:
     """Run `work` on a connection of its own."""
     try:
         import asyncssh  # noqa: PLC0415 — an extra, and slow to import
@@ -165,16 +167,29 @@ def _sftp(location: SplitResult, work: "Callable[[SFTPClient], Awaitable[None]]"
         raise ImportError("SFTP needs the extra `transfer`: pip install greenup-swarm[transfer]") from None
 
     user, password = _user(location)
+    known = asyncssh.import_known_hosts(hosts.lines())
+
+    class Client(asyncssh.SSHClient):
+        def validate_host_public_key(self, host: str, addr: str, port: int, key: "SSHKey") -> bool:
+            """Asked about a key that is not listed: right for a host that is not listed either."""
+            keys, authorities, *_ = asyncssh.match_known_hosts(
+                known, host, addr, None if port == SSH_PORT else port
+            )
+            if keys or authorities:
+                return False
+            hosts.learn(host, port, key.export_public_key().decode())
+            return True
 
     async def talk() -> None:
         async with asyncio.timeout(LONGEST_S):
             async with (
                 asyncssh.connect(
                     location.hostname or "",
-                    location.port or 22,
+                    location.port or SSH_PORT,
+                    client_factory=Client,
                     username=user or "anonymous",
                     password=password,
-                    known_hosts=None,
+                    known_hosts=known,
                     config=None,
                     client_keys=None,
                     agent_path=None,
@@ -187,25 +202,27 @@ def _sftp(location: SplitResult, work: "Callable[[SFTPClient], Awaitable[None]]"
 
     try:
         asyncio.run(talk())
+    except asyncssh.HostKeyNotVerifiable as failure:
+        raise OSError(f"{failure.reason}: it is not the one in {hosts}") from None
     except asyncssh.Error as failure:
         raise OSError(failure.reason) from None
 
 
-def _sftp_get(location: SplitResult, image: Intake) -> None:
+def _sftp_get(hosts: HostKeys, location: SplitResult, image: Intake) -> None:
     async def fetch(sftp: "SFTPClient") -> None:
         async with sftp.open(unquote(location.path), "rb") as file:
             while piece := await file.read(_CHUNK):
                 image.take(cast("bytes", piece))  # the file is open in binary mode, whatever its stub says
 
-    _sftp(location, fetch)
+    _sftp(location, hosts, fetch)
 
 
-def _sftp_put(location: SplitResult, name: str, data: bytes) -> None:
+def _sftp_put(hosts: HostKeys, location: SplitResult, name: str, data: bytes) -> None:
     async def store(sftp: "SFTPClient") -> None:
         async with sftp.open(_target(location, name), "wb") as file:
             await file.write(data)
 
-    _sftp(location, store)
+    _sftp(location, hosts, store)
 
 
 class _Client(NamedTuple):
@@ -215,6 +232,10 @@ class _Client(NamedTuple):
     put: Callable[[SplitResult, str, bytes], None]
 
 
+def _sftp_client(hosts: HostKeys) -> _Client:
+    return _Client(partial(_sftp_get, hosts), partial(_sftp_put, hosts))
+
+
 _HTTP: Final = _Client(_http_get, _http_put)
 _FTP: Final = _Client(_ftp_get, _ftp_put)
 _CLIENTS: Final = {
@@ -222,5 +243,4 @@ _CLIENTS: Final = {
     "https": _HTTP,
     "ftp": _FTP,
     "ftps": _FTP,
-    "sftp": _Client(_sftp_get, _sftp_put),
 }

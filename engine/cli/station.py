@@ -9,8 +9,10 @@ import uvloop
 
 from engine.cli.lines import Input, Output
 from engine.control import Control
+from engine.dial import DialSettings, tls_context
 from results.command_line import Parser
 from results.exit_codes import ExitCode
+from stations.errors import PlanError
 
 _DESCRIPTION: Final = """\
 Run ONE station in real time. Commands come on standard input, one JSON object a line; what happens is
@@ -37,6 +39,9 @@ spec: url (whole, used as it stands), charge_point_id, vendor, model, serial, fi
   personality (greenup, spec), state_dir (what survives power cuts and SIGKILL is kept there),
   reboot_delay_s, drop_ws_on_firmware_reboot
 
+sftp: a host in state_dir/known_hosts (OpenSSH's format) must show a key that is listed there; the first key
+  of any other host is believed and written down. https, ftps: certificates that this machine trusts.
+
 examples:
   greenup csms &                                       a central system on ws://127.0.0.1:9000/ocpp
   greenup station                                      then type commands
@@ -50,14 +55,23 @@ def run(name: str, arguments: Sequence[str]) -> int:
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
-    parser.parse_args(arguments)
-    uvloop.run(_serve())
+    parser.add_argument("--tls-ca", metavar="FILE", help="certificates (PEM) to verify a wss:// CSMS with")
+    parser.add_argument("--client-cert", metavar="FILE", help="client certificate (PEM): security profile 3")
+    parser.add_argument("--client-key", metavar="FILE", help="its private key (PEM)")
+    options = parser.parse_args(arguments)
+    if bool(options.client_cert) != bool(options.client_key):
+        raise PlanError("--client-cert and --client-key: give both or neither")
+    dial = DialSettings(
+        ca_file=options.tls_ca, certificate_file=options.client_cert, key_file=options.client_key
+    )
+    tls_context(dial)  # PlanError for a file that does not load: said now, not at the first connection
+    uvloop.run(_serve(dial))
     return ExitCode.PASS
 
 
-async def _serve() -> None:
+async def _serve(dial: DialSettings) -> None:
     output = Output(sys.stdout.fileno())
-    control = Control(asyncio.get_running_loop(), output.say)
+    control = Control(asyncio.get_running_loop(), output.say, dial)
     Input(asyncio.get_running_loop(), sys.stdin.fileno(), control.command, control.ended.set)
     await control.ended.wait()
     output.close()

@@ -2,6 +2,8 @@
 
 import json
 import queue
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -9,6 +11,7 @@ import threading
 import pytest
 
 from csms.launch import start_embedded
+from engine.cli import main
 
 pytestmark = pytest.mark.realnet
 
@@ -16,9 +19,10 @@ pytestmark = pytest.mark.realnet
 class Desk:
     """The command in a process of its own."""
 
-    def __init__(self):
+    def __init__(self, *options):
+        words = ["station", *options]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "import sys; from engine.cli import main; sys.exit(main(['station']))"],
+            [sys.executable, "-c", f"import sys; from engine.cli import main; sys.exit(main({words!r}))"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -59,8 +63,8 @@ class Desk:
 def desk():
     started = []
 
-    def start():
-        started.append(Desk())
+    def start(*options):
+        started.append(Desk(*options))
         return started[-1]
 
     yield start
@@ -186,3 +190,62 @@ def test_the_end_of_the_input_ends_the_station(desk):
     station = desk()
     station.process.stdin.close()
     assert station.process.wait(10) == 0
+
+
+def made(folder, name, *extensions):
+    """A self-signed certificate: (certificate, key)."""
+    pair = folder / f"{name}.pem", folder / f"{name}.key"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"]
+    subprocess.run(
+        [*request, *extensions, "-out", pair[0], "-keyout", pair[1]], check=True, capture_output=True
+    )
+    return pair
+
+
+def test_a_client_certificate_opens_a_central_system_of_profile_3(desk, tmp_path):
+    """SEC-2: TLS with a certificate on both ends, and no password on the way."""
+    server = made(tmp_path, "server", "-addext", "subjectAltName=IP:127.0.0.1")
+    client = made(tmp_path, "client")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*server)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(client[0])
+    visits = queue.Queue()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def listen():
+        with context.wrap_socket(listener.accept()[0], server_side=True) as link:
+            visits.put((dict(link.getpeercert()["subject"][0])["commonName"], link.recv(4096).decode()))
+
+    threading.Thread(target=listen, daemon=True).start()
+    options = ["--tls-ca", server[0], "--client-cert", client[0], "--client-key", client[1]]
+    station = desk(*map(str, options))
+    spec = {
+        "url": f"wss://127.0.0.1:{listener.getsockname()[1]}/ocpp/CP-1",
+        "charge_point_id": "CP-1",
+        "personality": "spec",
+        "security_profile": 3,
+        "basic_auth_key": "0" * 40,
+    }
+    station.tell("power_on", spec=spec)
+    name, upgrade = visits.get(timeout=30)
+    listener.close()
+    assert name == "client"
+    assert upgrade.startswith("GET /ocpp/CP-1 ")
+    assert "authorization:" not in upgrade.lower()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--client-cert", "a.pem"], "give both or neither"),
+        (["--tls-ca", "/no-such.pem"], "certificate authorities /no-such.pem"),
+        (
+            ["--client-cert", "/no-such.pem", "--client-key", "/no-such.key"],
+            "client certificate /no-such.pem",
+        ),
+    ],
+)
+def test_certificates_that_do_not_load_are_told_at_once(options, words, capsys):
+    assert main(["station", *options]) == 2
+    assert words in capsys.readouterr().err

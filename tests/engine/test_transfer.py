@@ -16,6 +16,7 @@ from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
 from pyftpdlib.servers import FTPServer
 
 from engine import transfer
+from engine.hostkeys import HostKeys
 from stations.core.events import TransferWanted
 from stations.core.firmware import INVALID_IMAGE
 
@@ -127,15 +128,20 @@ def ftps(tmp_path, certificate):
 
 
 class Keeper(asyncssh.SSHServer):
+    told: ClassVar[list[str]] = []
+
     def password_auth_supported(self):
         return True
 
     def validate_password(self, username, password):
+        self.told.append(password)
         return (username, password) == (USER, PASSWORD)
 
 
 @pytest.fixture
 def sftp(tmp_path):
+    Keeper.told.clear()
+    key = asyncssh.generate_private_key("ssh-ed25519")
     folder = tmp_path / "sftp"
     (folder / "in").mkdir(parents=True)
     (folder / "firmware.bin").write_bytes(IMAGE)
@@ -147,23 +153,25 @@ def sftp(tmp_path):
             Keeper,
             "127.0.0.1",
             0,
-            server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+            server_host_keys=[key],
             sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(folder)),
         )
 
     server = asyncio.run_coroutine_threadsafe(serve(), loop).result(20)
     port = server.get_port()
-    yield SimpleNamespace(url=f"sftp://{LOGIN}@127.0.0.1:{port}", folder=folder, port=port)
+    public = key.export_public_key().decode().strip()
+    url = f"sftp://{LOGIN}@127.0.0.1:{port}"
+    yield SimpleNamespace(url=url, folder=folder, port=port, listed=f"[127.0.0.1]:{port} {public}\n")
     loop.call_soon_threadsafe(server.close)
     loop.call_soon_threadsafe(loop.stop)
 
 
-def fetch(location):
-    return transfer.move(TransferWanted("firmware", location))
+def fetch(location, hosts=None):
+    return transfer.move(TransferWanted("firmware", location), hosts or HostKeys())
 
 
-def store(location, name="diag 1.log", data=b"all is well"):
-    return transfer.move(TransferWanted("diagnostics", location, name, data))
+def store(location, name="diag 1.log", data=b"all is well", hosts=None):
+    return transfer.move(TransferWanted("diagnostics", location, name, data), hosts or HostKeys())
 
 
 def test_firmware_comes_over_http(http):
@@ -219,6 +227,45 @@ def test_the_other_protocols_fetch_and_store(protocol, request):
     assert not missing.ok
     assert missing.detail
     assert not store(f"{server.url}/no/such/folder").ok
+
+
+def test_a_new_sftp_host_is_believed_once_and_written_down(sftp, tmp_path):
+    """UF-1, GD-1: trust on first use, in OpenSSH's own format."""
+    file = tmp_path / "known_hosts"
+    for hosts in (HostKeys(file), HostKeys()):
+        for _ in range(2):
+            assert fetch(f"{sftp.url}/firmware.bin", hosts).ok
+            assert store(f"{sftp.url}/in/", hosts=hosts).ok
+        assert hosts.lines() == sftp.listed
+    assert file.read_text() == sftp.listed
+
+
+def test_a_listed_sftp_host_with_another_key_gets_no_password(sftp, tmp_path):
+    """UF-1, GD-1: somebody else answers where a known host was; both directions fail, and say why."""
+    file = tmp_path / "known_hosts"
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    file.write_text(f"[127.0.0.1]:{sftp.port} {other}")
+    for moved in (
+        fetch(f"{sftp.url}/firmware.bin", HostKeys(file)),
+        store(f"{sftp.url}/in/", hosts=HostKeys(file)),
+    ):
+        assert not moved.ok
+        assert moved.detail.endswith(f"it is not the one in {file}")
+    assert Keeper.told == []
+    assert file.read_text() == f"[127.0.0.1]:{sftp.port} {other}"
+    file.write_text("# the installer's list\n" + sftp.listed)
+    assert fetch(f"{sftp.url}/firmware.bin", HostKeys(file)).ok
+
+
+def test_a_list_of_hosts_that_cannot_be_read_is_a_failure(sftp, tmp_path):
+    """UF-1: no list, no trust."""
+    file = tmp_path / "known_hosts"
+    file.write_text("nonsense\n")
+    assert "Invalid known hosts entry" in fetch(f"{sftp.url}/firmware.bin", HostKeys(file)).detail
+    file.write_bytes(b"\xff\xfe")
+    assert not fetch(f"{sftp.url}/firmware.bin", HostKeys(file)).ok
+    assert not fetch(f"{sftp.url}/firmware.bin", HostKeys(tmp_path / "no folder" / "known_hosts")).ok
+    assert Keeper.told == []
 
 
 @pytest.mark.parametrize("protocol", ["ftp", "sftp"])
