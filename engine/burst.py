@@ -5,28 +5,29 @@ nothing for the writes that follow while it is awake. The answers come back toge
 the turn it belongs to, milliseconds at most, and is stamped after its own write: the wait is our own lag.
 """
 
-from engine.clock import Clock
-from engine.edge import Wire
-from stations.core.events import Send
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.clock import Clock
+    from engine.edge import Wire
+    from stations.core.events import Send
 
 
 class Burst:
-    """Held-back messages in the order in which stations sent them."""
+    """Held-back messages in the order in which stations sent them: append to `held`, then `write`."""
 
-    __slots__ = ("_clock", "_held")
+    __slots__ = ("_clock", "held")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: "Clock") -> None:
         self._clock = clock
-        self._held: list[tuple[Wire, Send]] = []
-
-    def add(self, link: Wire, message: Send) -> None:
-        """Hold one message until `write`."""
-        self._held.append((link, message))
+        self.held: list[tuple[Wire, Send]] = []
 
     def write(self) -> None:
         """Write everything that is held."""
-        held, self._held = self._held, []
+        held, self.held = self.held, []
+        now = self._clock.now
         for link, message in held:
             link.send(message.data)
-            if message.call is not None:
-                message.call.sent = self._clock.now()
+            call = message.call
+            if call is not None:
+                call.sent = now()

@@ -26,7 +26,7 @@ def wall_offset() -> float:
 class Clock:
     """Core time of one edge. Wall time is read once: a step of the system clock moves no duration (HB-4)."""
 
-    __slots__ = ("_origin_s", "_own_time", "_unix_origin_s", "scale", "us_per_s", "wall_offset_s")
+    __slots__ = ("_own_time", "_shift_s", "scale", "unix_us_at_zero", "us_per_s", "wall_offset_s")
 
     def __init__(
         self,
@@ -42,13 +42,15 @@ class Clock:
         """
         self.scale: Final = scale
         self.us_per_s: Final = 1e6 / scale  # real microseconds in one core second
-        self._origin_s = monotonic() if origin_s is None else origin_s
-        self._unix_origin_s = time.time() if unix_s is None else unix_s
-        self.wall_offset_s: Final = self._unix_origin_s - self._origin_s
+        origin_s = monotonic() if origin_s is None else origin_s
+        unix_s = time.time() if unix_s is None else unix_s
+        self._shift_s = origin_s - origin_s * scale  # exactly 0 at scale 1
+        self.unix_us_at_zero: Final = unix_s * 1e6 - origin_s * self.us_per_s  # real, of core moment 0
+        self.wall_offset_s: Final = unix_s - origin_s
         if simulated_from_unix_s is None:
-            self._own_time = (self._unix_origin_s - self._origin_s / scale, 1.0 / scale, True)
+            self._own_time = (unix_s - origin_s / scale, 1.0 / scale, True)
         else:
-            self._own_time = (simulated_from_unix_s - self._origin_s, 1.0, False)
+            self._own_time = (simulated_from_unix_s - origin_s, 1.0, False)
 
     def power_on(self) -> PowerOn:
         """Mains on, with a station's own clock as it goes in this run."""
@@ -56,23 +58,19 @@ class Clock:
 
     def now(self) -> float:
         """Core time now, in seconds."""
-        return monotonic() if self.scale == 1.0 else self.core_s(monotonic())
+        return monotonic() * self.scale + self._shift_s
 
     def core_s(self, real_s: float) -> float:
         """Core time at a moment of the real monotonic clock."""
-        if self.scale == 1.0:
-            return real_s
-        return self._origin_s + (real_s - self._origin_s) * self.scale
+        return real_s * self.scale + self._shift_s
 
     def real_s(self, core_s: float) -> float:
         """The moment of the real monotonic clock at which core time will be `core_s`."""
-        if self.scale == 1.0:
-            return core_s
-        return self._origin_s + (core_s - self._origin_s) / self.scale
+        return (core_s - self._shift_s) / self.scale
 
     def unix_us(self, core_s: float) -> int:
         """Real Unix time of a core moment, in microseconds: what the run folder stores."""
-        return int((self._unix_origin_s + (core_s - self._origin_s) / self.scale) * 1e6)
+        return int(core_s * self.us_per_s + self.unix_us_at_zero)
 
 
 def clock_of(scale: float, timestamps: Timestamps, start_local_s: float | None) -> Clock:

@@ -7,10 +7,10 @@ A command that cannot be is answered by {"error": "..."} and changes nothing.
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -84,16 +84,24 @@ class ShownUnit(Unit):
     __slots__ = ("say",)
     say: Say
 
-    def _perform(self, effects: Iterable[ev.Effect], now: float) -> None:
-        effects = list(effects)
-        for effect in effects:
-            if isinstance(effect, ev.StatusChanged):
-                self.say({"event": "status", **msgspec.structs.asdict(effect)})
-            elif isinstance(effect, ev.RegistrationChanged):
-                self.say({"event": "registration", "status": effect.status})
-            elif isinstance(effect, ev.Send):
-                self.say(_frame("out", effect.data))
-        super()._perform(effects, now)
+    def _status_changed(self, effect: ev.StatusChanged, now: float) -> None:
+        self.say({"event": "status", **msgspec.structs.asdict(effect)})
+        super()._status_changed(effect, now)
+
+    def _registration_changed(self, effect: ev.RegistrationChanged, now: float) -> None:
+        self.say({"event": "registration", "status": effect.status})
+        super()._registration_changed(effect, now)
+
+    def _send(self, effect: ev.Send, now: float) -> None:
+        self.say(_frame("out", effect.data))
+        super()._send(effect, now)
+
+    _PERFORM: ClassVar[dict[type[ev.Effect], Callable[[Any, Any, float], None]]] = {
+        **Unit._PERFORM,  # noqa: SLF001 — its own class's
+        ev.StatusChanged: _status_changed,
+        ev.RegistrationChanged: _registration_changed,
+        ev.Send: _send,
+    }
 
     def received(self, data: bytes) -> None:
         """One text message."""

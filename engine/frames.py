@@ -5,7 +5,7 @@ else is cut here too, but read by websockets' own I/O-free parser, made by `cont
 """
 
 import os
-from collections.abc import Iterator
+from itertools import chain, repeat
 from logging import CRITICAL, DEBUG, ERROR, Logger
 from struct import Struct as Packing
 from typing import Final
@@ -32,15 +32,13 @@ def control_parser(max_message_bytes: int) -> Protocol:
     return Protocol(CLIENT, state=State.OPEN, max_size=max_message_bytes, logger=SILENT)
 
 
-def _masks() -> Iterator[bytes]:
-    """Masking keys from the kernel's generator (RFC 6455, 5.3), a page at a time: one syscall per 1,024."""
-    while True:
-        page = os.urandom(4096)
-        for start in range(0, 4096, 4):
-            yield page[start : start + 4]
+def _page_of_masks(size: int) -> list[bytes]:
+    page = os.urandom(size)
+    return [page[start : start + 4] for start in range(0, size, 4)]
 
 
-_next_mask: Final = _masks().__next__
+# Masking keys from the kernel's generator (RFC 6455, 5.3), a page at a time: one syscall per 1,024.
+_next_mask: Final = chain.from_iterable(map(_page_of_masks, repeat(4096))).__next__
 
 
 def text_frame(data: bytes) -> bytes:

@@ -22,9 +22,10 @@ class Journal:
 
     def call(self, station: int, effect: ev.CallEnded) -> None:
         """One of our CALLs is over."""
-        call, clock, done = effect.call, self._clock, effect.done
-        us, free = clock.us_per_s, call.free
+        call, done, free = effect.call, effect.done, effect.call.free
         sent = call.sent or done
+        clock = self._clock
+        us = clock.us_per_s
         self._recorder.call(
             station,
             call.connector,
@@ -32,7 +33,7 @@ class Journal:
             "out",
             effect.outcome,
             effect.error,
-            clock.unix_us(done),
+            int(done * us + clock.unix_us_at_zero),
             int((free - call.due) * us),
             int((sent - free) * us),
             int((done - sent) * us),

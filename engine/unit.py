@@ -7,7 +7,7 @@ A station that fails is our bug (C10): it is retired, counted and reported with 
 goes on with the others.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import IntEnum
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -143,10 +143,13 @@ class Unit:
             return
         now = self._edge.clock.now()
         self._busy = True
+        perform = self._PERFORM
         try:
-            self._perform(self.station.on_event(event, now, due), now)
+            for effect in self.station.on_event(event, now, due):
+                perform[type(effect)](self, effect, now)
             while self._later:
-                self._perform(self.station.on_event(self._later.pop(0), now), now)
+                for effect in self.station.on_event(self._later.pop(0), now):
+                    perform[type(effect)](self, effect, now)
         except PlanError:  # the event cannot be: an unknown key, a side the product lacks; nothing changed
             self._busy = False
             raise
@@ -170,7 +173,7 @@ class Unit:
             self._ring(now, due)
         if self._driver_due <= now and self.driver is not None:
             self._drive(self.driver, now)
-        if self.retire_by < FOREVER and self.retire_by <= clock.real_s(now):
+        if self.stage is not _RUNNING and self.retire_by <= clock.real_s(now):
             self.end()
         self.rearm()
         self._burst = None
@@ -180,8 +183,10 @@ class Unit:
         edge = self._edge
         edge.tally.count_deadline((now - due) / edge.clock.scale)
         self._busy = True
+        perform = self._PERFORM
         try:
-            self._perform(self.station.on_deadline(now), now)
+            for effect in self.station.on_deadline(now):
+                perform[type(effect)](self, effect, now)
         except Exception as error:  # noqa: BLE001 — as in `happen`
             self._bug(error)
             return
@@ -197,12 +202,13 @@ class Unit:
         due = self.station.deadline()
         if due is None or self._driver_due < due:
             due = self._driver_due
+        if due < self._wakes_at:  # an edge that wakes us earlier is told then
+            self._wakes_at = due
+            edge = self._edge
+            edge.arm(self, edge.clock.real_s(due))
         link = self.link
         if link is not None and link.deadline < FOREVER:
             self._edge.arm(self, link.deadline)
-        if due < self._wakes_at:  # an edge that wakes us earlier is told then
-            self._wakes_at = due
-            self._edge.arm(self, self._edge.clock.real_s(due))
 
     def line_waits(self) -> None:
         """The link holds something back, perhaps since a burst was written: nobody else would wake it."""
@@ -301,27 +307,20 @@ class Unit:
 
     # What the station wants.
 
-    def _perform(self, effects: Iterable[ev.Effect], now: float) -> None:
-        perform = self._PERFORM
-        for effect in effects:
-            perform[type(effect)](self, effect, now)
-
     def _send(self, effect: ev.Send, _now: float) -> None:
-        link, call = self.link, effect.call
+        link, call, burst = self.link, effect.call, self._burst
+        if call is not None:
+            self._open_calls += 1
         if link is not None:
-            if self._burst is not None:
-                self._burst.add(link, effect)
-            else:
-                link.send(effect.data)
             if self.watch is not None:
                 self.watch.note("out", effect.data)
+            if burst is not None:  # it stamps when it writes
+                burst.held.append((link, effect))
+                return
+            link.send(effect.data)
         if call is not None:
-            if self._burst is None:
-                # The bytes are with the kernel here: both loops write at once when they can (C6). A burst
-                # stamps when it writes.
-                call.sent = self._edge.clock.now()
-            call.bytes_out = len(effect.data)
-            self._open_calls += 1
+            # The bytes are with the kernel here: both loops write at once when they can (C6).
+            call.sent = self._edge.clock.now()
 
     def _write_burst(self) -> None:
         """Keep the order: what was sent before goes out before the link does."""
@@ -386,7 +385,7 @@ class Unit:
     def _transfer(self, effect: ev.TransferWanted, _now: float) -> None:
         self._edge.transfer(self, effect)
 
-    _PERFORM: ClassVar[dict[type[ev.Effect], Callable[["Unit", Any, float], None]]] = {
+    _PERFORM: ClassVar[dict[type[ev.Effect], Callable[[Any, Any, float], None]]] = {
         ev.OpenLink: _open_link,
         ev.CloseLink: _close_link,
         ev.DropLink: _drop_link,

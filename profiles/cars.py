@@ -26,6 +26,7 @@ _SCATTER: Final = (
 )
 _GONE: Final = 28.0  # lags after which nothing is left of an excess in double precision
 _BALANCE: Final = (1.0, 1.006, 0.994)  # active current of L1, L2, L3 relative to their mean
+_, _B2, _B3 = _BALANCE
 _WAIT, _RAMP, _TAPER, _STEP, _PAUSE, _STOP = range(6)
 _DRAWING: Final = frozenset((_RAMP, _TAPER, _STEP))
 
@@ -81,6 +82,7 @@ class Car:
         "_excess",
         "_first_at",
         "_lag",
+        "_level_v",
         "_limit",
         "_noise",
         "_open",
@@ -103,6 +105,7 @@ class Car:
         self.phases = phases
         self.wish = wish
         self.supply = supply
+        self._level_v = sum(g * volt for g, volt in zip(SUMS[phases][0], supply.level_v, strict=True))
         self._noise = noise
         self._ask = 0.0  # the limit that will count from _apply_at on
         self._limit = 0.0  # the limit that counts
@@ -167,22 +170,25 @@ class Car:
             self._advance(now)
         supply = self.supply
         swing = supply.swing(now)
+        v1, v2, v3 = volts = supply.volts(swing)
         settled, excess = self._settled, self._excess
         if self._stage not in _DRAWING or (settled <= 0.0 and excess <= 0.0):
-            return Reading(supply.volts(swing, 0.0, 0.0, 0.0), IDLE, IDLE, IDLE, self._base_wh)
+            return Reading(volts, IDLE, IDLE, IDLE, self._base_wh)
         energy_wh = self._base_wh + self._joules(now, swing) / 3600.0 - self._zero
-        active = settled + excess * exp((self._since - now) / self._lag) if excess else settled
-        active *= _JITTERS[(self._noise + int(now * 8.0) * _SCATTER >> 12) & 0xFFF]
+        a1 = settled + excess * exp((self._since - now) / self._lag) if excess else settled
+        a1 *= _JITTERS[(self._noise + int(now * 8.0) * _SCATTER >> 12) & 0xFFF]
         reactive = self.wish.reactive_var  # the car controls the active current, the meter sees both
+        drop = supply.resistance_ohm
+        v1 -= drop * a1
+        c1 = hypot(a1, reactive / v1)
         if self.phases == 1:
-            volts = supply.volts(swing, active, 0.0, 0.0)
-            volt = volts[0]
-            current = (hypot(active, reactive / volt), 0.0, 0.0)
-            return Reading(volts, current, (volt * active, 0.0, 0.0), (reactive, 0.0, 0.0), energy_wh)
-        a1, a2, a3 = active * _BALANCE[0], active * _BALANCE[1], active * _BALANCE[2]
-        volts = v1, v2, v3 = supply.volts(swing, a1, a2, a3)
-        current = (hypot(a1, reactive / v1), hypot(a2, reactive / v2), hypot(a3, reactive / v3))
-        return Reading(volts, current, (v1 * a1, v2 * a2, v3 * a3), (reactive,) * 3, energy_wh)
+            return Reading((v1, v2, v3), (c1, 0.0, 0.0), (v1 * a1, 0.0, 0.0), (reactive, 0.0, 0.0), energy_wh)
+        a2, a3 = a1 * _B2, a1 * _B3
+        v2 -= drop * a2
+        v3 -= drop * a3
+        current = (c1, hypot(a2, reactive / v2), hypot(a3, reactive / v3))
+        power = (v1 * a1, v2 * a2, v3 * a3)
+        return Reading((v1, v2, v3), current, power, (reactive, reactive, reactive), energy_wh)
 
     def drawn_s(self, now: float) -> float:
         """Seconds for which current has flowed so far."""
@@ -369,16 +375,16 @@ class Car:
         a, b, lag = self._settled, self._excess, self._lag
         u = now - self._since
         supply = self.supply
-        volts, squares, slow, fast, faster = SUMS[self.phases]
-        (g1, g2, g3), (v1, v2, v3) = volts, supply.level_v
-        level_v = g1 * v1 + g2 * v2 + g3 * v3
-        total = a * (slow * swing[3] + fast * swing[4] + faster * swing[5])
+        _, squares, slow, fast, faster = SUMS[self.phases]
+        _, _, _, slow_vs, fast_vs, faster_vs = swing
+        level_v, drop = self._level_v, squares * supply.resistance_ohm
+        total = a * (slow * slow_vs + fast * fast_vs + faster * faster_vs)
         if not b or u >= _GONE * lag:
-            return total + a * u * (level_v - squares * supply.resistance_ohm * a)
+            return total + a * u * (level_v - drop * a)
         decay = exp(-u / lag)
         tail = b * lag * decay
         square = a * a * u - (2.0 * a + 0.5 * b * decay) * tail
-        total += (a * u - tail) * level_v - squares * supply.resistance_ohm * square
+        total += (a * u - tail) * level_v - drop * square
         rate, share = 1.0 / lag, b * decay
         weights = (slow, slow, slow, slow, slow, fast, faster)
         for weight, (cosine, sine, omega) in zip(weights, supply.waves(now), strict=True):

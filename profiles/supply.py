@@ -29,21 +29,24 @@ Swing: TypeAlias = tuple[float, float, float, float, float, float]
 """At a moment: V of the slow waves together and of the two fast ones; of each the antiderivative in V·s."""
 
 _Wave: TypeAlias = tuple[float, float, float]  # amplitude in V, angular frequency in 1/s, phase
-_Course: TypeAlias = tuple[_Wave, _Wave, _Wave, _Wave, _Wave, _Wave]
+_Course: TypeAlias = tuple[float, ...]  # six waves one after the other: four slow ones, two fast ones
 
 
 def _noise(number: int) -> _Course:
     """One course of the noise: slow waves, then fast ones."""
     luck = stream(0, str(number), "voltage noise")
-    waves = []
+    waves: list[float] = []
     for count, deviation_v, correlation_s in (_SLOW, _FAST):
         for n in range(count):
             # Exponential correlation has a Lorentzian spectrum: frequencies are Cauchy, here stratified.
             share = min(max((n + luck.random()) / count, 0.02), 0.93)
             omega = tan(pi / 2 * share) / correlation_s
-            waves.append((deviation_v * (2.0 / count) ** 0.5, omega, luck.uniform(0, 2 * pi)))
-    one, two, three, four, fast, faster = waves
-    return one, two, three, four, fast, faster
+            waves += (deviation_v * (2.0 / count) ** 0.5, omega, luck.uniform(0, 2 * pi))
+    return tuple(waves)
+
+
+def _waves_of(course: _Course) -> list[_Wave]:
+    return [(course[n], course[n + 1], course[n + 2]) for n in range(0, len(course), 3)]
 
 
 # Stations share these courses, each somewhere else in its time; so a feeder is a few numbers.
@@ -77,7 +80,10 @@ class Supply:
     @property
     def oscillations(self) -> list[tuple[float, float, float]]:
         """Amplitude in V, angular frequency in 1/s and phase of each wave: day, slow ones, fast ones."""
-        return [self._day, *((wave[0], wave[1], wave[2] + wave[1] * self._shift_s) for wave in self._noise)]
+        return [
+            self._day,
+            *((wave[0], wave[1], wave[2] + wave[1] * self._shift_s) for wave in _waves_of(self._noise)),
+        ]
 
     def equivalent_a(self, current_a: float, volts: float) -> float:
         """The current that draws here the power which `current_a` draws at `volts`, drop included."""
@@ -90,18 +96,18 @@ class Supply:
         angle = omega * now + phase
         found = [(amplitude * cos(angle), amplitude * sin(angle), omega)]
         shifted = now + self._shift_s
-        for amplitude, omega, phase in self._noise:
+        for amplitude, omega, phase in _waves_of(self._noise):
             angle = omega * shifted + phase
             found.append((amplitude * cos(angle), amplitude * sin(angle), omega))
         return found
 
     def swing(self, now: float) -> Swing:
         """The same, summed up for whoever draws a steady current: it is looked at for every meter sample."""
-        # Written out: a loop over seven waves takes twice as long, and a named tuple unpacks slowly.
+        # Written out: a loop over seven waves takes twice as long, and nested tuples unpack slowly.
         amplitude, w0, phase = self._day
-        day = rect(amplitude, w0 * now + phase)
-        (a1, w1, p1), (a2, w2, p2), (a3, w3, p3), (a4, w4, p4), (a5, w5, p5), (a6, w6, p6) = self._noise
+        a1, w1, p1, a2, w2, p2, a3, w3, p3, a4, w4, p4, a5, w5, p5, a6, w6, p6 = self._noise
         shifted = now + self._shift_s
+        day = rect(amplitude, w0 * now + phase)
         one, two = rect(a1, w1 * shifted + p1), rect(a2, w2 * shifted + p2)
         three, four = rect(a3, w3 * shifted + p3), rect(a4, w4 * shifted + p4)
         fast, faster = rect(a5, w5 * shifted + p5), rect(a6, w6 * shifted + p6)
@@ -114,12 +120,12 @@ class Supply:
             faster.imag / w6,
         )
 
-    def volts(self, swing: Swing, a1: float, a2: float, a3: float) -> Phases:
-        """Voltage per phase while these currents flow."""
+    def volts(self, swing: Swing) -> Phases:
+        """Voltage per phase while no current flows."""
         common, fast, faster, _, _, _ = swing
-        drop, (v1, v2, v3) = self.resistance_ohm, self.level_v
+        v1, v2, v3 = self.level_v
         return (
-            v1 - drop * a1 + common + _F1 * fast + _G1 * faster,
-            v2 - drop * a2 + common + _F2 * fast + _G2 * faster,
-            v3 - drop * a3 + common + _F3 * fast + _G3 * faster,
+            v1 + common + _F1 * fast + _G1 * faster,
+            v2 + common + _F2 * fast + _G2 * faster,
+            v3 + common + _F3 * fast + _G3 * faster,
         )

@@ -80,16 +80,9 @@ class Alarms:
         self._at.clear()
         self.earliest = inf
 
-    def take(self, now: float) -> tuple[int, int, float] | None:
-        """Remove and return the earliest alarm that is due: (alarm, connector, when it was due)."""
-        if self.earliest > now:
-            return None
-        first, first_at, second_at = 0, inf, inf
-        for key, at in self._at.items():
-            if at < first_at or (at == first_at and key < first):
-                first, first_at, second_at = key, at, first_at
-            elif at < second_at:
-                second_at = at
-        del self._at[first]
-        self.earliest = second_at
-        return first // _SIDES, first % _SIDES, first_at
+    def take(self) -> tuple[int, int, float]:
+        """Remove and return the earliest alarm: (alarm, connector, when it is due). There must be one."""
+        at, key = min(zip(self._at.values(), self._at))  # noqa: B905 — one dict's, so of one length
+        del self._at[key]
+        self.earliest = min(self._at.values(), default=inf)
+        return key // _SIDES, key % _SIDES, at

@@ -27,17 +27,19 @@ CAPACITY: Final = 1000  # Q-6: beyond it intermediate MeterValues go first
 
 _WAITS: Final = keys_of(Alarm.RETRY, Alarm.PACE)
 _METER_VALUES: Final = Action.METER_VALUES.value
-_NOT_PROCESSED: Final = frozenset({Outcome.CALLERROR, Outcome.TIMEOUT})  # Q-3
+_OK: Final = Outcome.OK  # by name an enum's members are slow to reach
 _INTERRUPTED: Final = frozenset({Outcome.CLOSED, Outcome.CANCELLED})  # WS-8, Q-5
 
 
 def add(station: "Station", outgoing: "Outgoing") -> None:
     """Queue a transaction message behind all older ones (Q-1, Q-2)."""
-    if station.queue is None:
-        station.queue = []
-    station.queue.append(outgoing)
-    if len(station.queue) > CAPACITY:
-        _make_room(station.queue)
+    queue = station.queue
+    if queue is None:
+        station.queue = [outgoing]
+    else:
+        queue.append(outgoing)
+        if len(queue) > CAPACITY:
+            _make_room(queue)
     station.changed = True
 
 
@@ -51,9 +53,10 @@ def _make_room(queue: "list[Outgoing]") -> None:
 
 def head(station: "Station") -> "Outgoing | None":
     """The next message to send, None while the head waits for its next attempt (Q-4)."""
-    if not station.queue or station.alarms.any_of(_WAITS):
+    queue = station.queue
+    if not queue or station.alarms.any_of(_WAITS):
         return None
-    outgoing = station.queue[0]
+    outgoing = queue[0]
     if outgoing.due < station.paced_at:
         outgoing.due, outgoing.late = station.paced_at, True  # our own pause, not their queue (C6)
     if type(outgoing.payload) is StopTransaction and outgoing.transaction is not None:
@@ -78,21 +81,37 @@ def meter_values_frame(message_id: str, outgoing: "Outgoing", meter_value: str) 
 
 def processed(station: "Station", outgoing: "Outgoing", outcome: Outcome) -> bool:
     """A transmission of the head is over. True if it is delivered; else it waits, or is given up (Q-3)."""
+    delivered = outcome is _OK or _delivered(outgoing, outcome)
+    if not delivered and not _gives_up(station, outgoing, outcome):
+        return False
+    queue = station.queue
+    if queue and queue[0] is outgoing:
+        del queue[0]
+    if not queue:
+        station.queue = None
+    elif queue[0].due < station.online_at and station.serving:
+        station.alarms.set(Alarm.PACE, station.now + station.luck.uniform(*PACE_S))
+    station.changed = True
+    if not delivered:
+        _give_up(station, outgoing)
+    return delivered
+
+
+def _delivered(outgoing: "Outgoing", outcome: Outcome) -> bool:
+    """An answer that makes no sense has been given all the same; only a start needs what is in it."""
+    return outcome is Outcome.INVALID and outgoing.action != Action.START_TRANSACTION
+
+
+def _gives_up(station: "Station", outgoing: "Outgoing", outcome: Outcome) -> bool:
+    """Whether this was the last attempt; if not, the next one is arranged."""
     if outcome in _INTERRUPTED:
         outgoing.attempts -= 1  # Q-5: a lost socket is no failure to process
         return False
-    if outcome in _NOT_PROCESSED or (
-        outcome is Outcome.INVALID and outgoing.action == Action.START_TRANSACTION
-    ):
-        attempts = max(1, station.configuration[TRANSACTION_MESSAGE_ATTEMPTS])
-        if outgoing.attempts < attempts:
-            _pause(station, outgoing)
-            return False
-        _remove(station, outgoing)
-        _give_up(station, outgoing)
-        return False
-    _remove(station, outgoing)
-    return True
+    attempts = max(1, station.configuration[TRANSACTION_MESSAGE_ATTEMPTS])
+    if outgoing.attempts >= attempts:
+        return True
+    _pause(station, outgoing)
+    return False
 
 
 def _pause(station: "Station", outgoing: "Outgoing") -> None:
@@ -106,17 +125,6 @@ def _interval_changed(station: "Station") -> None:
     """CC-3: a head that is waiting waits anew."""
     if station.queue and station.alarms.at(Alarm.RETRY) is not None:
         _pause(station, station.queue[0])
-
-
-def _remove(station: "Station", outgoing: "Outgoing") -> None:
-    queue = station.queue
-    if queue and queue[0] is outgoing:
-        del queue[0]
-    if not queue:
-        station.queue = None
-    elif queue[0].due < station.online_at and station.serving:
-        station.alarms.set(Alarm.PACE, station.now + station.luck.uniform(*PACE_S))
-    station.changed = True
 
 
 def _give_up(station: "Station", outgoing: "Outgoing") -> None:

@@ -19,7 +19,6 @@ from stations.core.keys import (
     CONF_BASIC_TIME,
     CONF_BOTT_NOTIFICATION_TIME,
     MESSAGE_TIMEOUT,
-    Key,
 )
 from stations.core.product_faults import MESURAND
 from stations.core.transaction_record import Transaction
@@ -36,10 +35,12 @@ _ACCEPTED: Final = RegistrationStatus.ACCEPTED  # by name an enum's members are 
 _CALL: Final = Alarm.CALL
 _PENDING: Final = RegistrationStatus.PENDING
 
-_TIME_OUTS: Final[dict[str, Key[int]]] = {
-    Action.AUTHORIZE.value: CONF_AUTHORIZE_TIME,
-    Action.BOOT_NOTIFICATION.value: CONF_BOTT_NOTIFICATION_TIME,
-}  # RPC-4; every other CALL has confBasicTime
+_TIME_OUT: Final = MESSAGE_TIMEOUT.name  # RPC-4: if it is set, every CALL has it
+_TIME_OUTS: Final = {
+    Action.AUTHORIZE.value: CONF_AUTHORIZE_TIME.name,
+    Action.BOOT_NOTIFICATION.value: CONF_BOTT_NOTIFICATION_TIME.name,
+}
+_BASIC_TIME_OUT: Final = CONF_BASIC_TIME.name
 
 _CONFIRMATIONS: Final = {action: operation.confirmation for action, operation in OPERATIONS.items()}
 _EMPTY: Final = {
@@ -89,65 +90,55 @@ def put(station: "Station", outgoing: Outgoing) -> None:
 
 def pump(station: "Station") -> None:
     """Use the free line: called once at the end of every event if anything waits for it."""
-    if station.link_up:
-        outgoing = _next(station)
-        if outgoing is not None:
-            _transmit(station, outgoing)
+    if not station.link_up:
+        return
+    if station.registration is not _ACCEPTED:
+        outgoing = _before_acceptance(station)
+    elif station.outbox:
+        outgoing = station.outbox.pop(0)
+    else:
+        outgoing = backlog.head(station)
+    if outgoing is not None:
+        _transmit(station, outgoing)
 
 
-def _next(station: "Station") -> Outgoing | None:
-    outbox = station.outbox
-    if station.registration is _ACCEPTED:
-        if outbox:
-            return outbox.pop(0)
-        return backlog.head(station) if station.queue else None
-    for index, outgoing in enumerate(outbox or ()):
+def _before_acceptance(station: "Station") -> Outgoing | None:
+    outbox = station.outbox or []
+    for index, outgoing in enumerate(outbox):
         boots = outgoing.action == Action.BOOT_NOTIFICATION  # BOOT-1
         if boots or (outgoing.triggered and station.registration is _PENDING):  # BOOT-7
-            del outbox[index]  # type: ignore[union-attr] # it held this entry
+            del outbox[index]
             return outgoing
     return None
 
 
 def _transmit(station: "Station", outgoing: Outgoing) -> None:
-    now = station.now
-    due = outgoing.due
-    offline = outgoing.late
+    action, due, offline = outgoing.action, outgoing.due, outgoing.late
     if due < station.online_at:
         due = station.online_at  # it waited for the link: not the central system's queue (C6)
         offline = True
     station.message_id += 1
     message_id = str(station.message_id)  # RPC-2: 20 digits, a counter
-    transaction = outgoing.transaction
-    payload = outgoing.payload
+    transaction, payload = outgoing.transaction, outgoing.payload
     if type(payload) is str:
         data = backlog.meter_values_frame(message_id, outgoing, payload)
     else:
-        data = encode_call(message_id, outgoing.action, cast("Request", payload))
+        data = encode_call(message_id, action, cast("Request", payload))
     faults = station.plan.product.faults
     if faults and MESURAND in faults:
         data = data.replace(b'"measurand"', b'"mesurand"')
-    free = station.line_free_at
+    sequence = 0 if transaction is None else transaction.sequence
+    connector = outgoing.connector
     call = OpenCall(
-        message_id,
-        outgoing.action,
-        due,
-        max(due, free),
-        0.0,
-        len(data),
-        outgoing.connector,
-        0 if transaction is None else transaction.sequence,
-        offline,
+        message_id, action, due, max(due, station.line_free_at), 0.0, len(data), connector, sequence, offline
     )
     station.open_call = call
     station.outgoing = outgoing
     outgoing.attempts += 1
     station.last_call_at = due  # HB-2; by the schedule, so that lateness does not add up
-    configuration = station.configuration
-    time_out_s = configuration[MESSAGE_TIMEOUT]
-    if not time_out_s:
-        time_out_s = configuration[_TIME_OUTS.get(outgoing.action, CONF_BASIC_TIME)]
-    station.alarms.set(_CALL, now + time_out_s * station.plan.patience)
+    acting = station.configuration.acting
+    time_out_s = acting[_TIME_OUT] or acting[_TIME_OUTS.get(action, _BASIC_TIME_OUT)]
+    station.alarms.set(_CALL, station.now + time_out_s * station.plan.patience)
     station.effects.append(Send(data, call))
 
 
@@ -159,7 +150,7 @@ def answered(station: "Station", frame: CallResult, data: bytes) -> None:
         return
     station.attempts = 0  # WS-3: the back-off starts afresh
     if bytes(frame.payload) == b"{}" and (empty := _EMPTY.get(call.action)) is not None:
-        end(station, _OK, empty, bytes_in=len(data))
+        end(station, _OK, empty, "", len(data))
         return
     try:
         confirmation, ignored = decode_confirmation(_CONFIRMATIONS[call.action], frame.payload)
@@ -185,7 +176,6 @@ def end(
     station: "Station",
     outcome: Outcome,
     confirmation: Confirmation | None,
-    *,
     error: str = "",
     bytes_in: int = 0,
 ) -> None:
@@ -193,10 +183,8 @@ def end(
     call, outgoing = station.open_call, station.outgoing
     if call is None or outgoing is None:
         raise StationBug(f"{outcome} without an open CALL")
-    now = station.now
-    station.open_call = None
-    station.outgoing = None
-    station.line_free_at = now
+    station.open_call = station.outgoing = None
+    station.line_free_at = now = station.now
     station.alarms.drop(_CALL)
     station.effects.append(CallEnded(call, outcome, now, error, bytes_in))
     ENDS[outgoing.action](station, outgoing, outcome, confirmation)

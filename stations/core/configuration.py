@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from math import ceil
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from stations.core.key_rules import is_metered, items, show, split_phase
 from stations.core.keys import (
@@ -30,25 +30,27 @@ _CABLES_A: Final = (13, 20, 32, 63)  # what a resistor in the plug can say (IEC 
 class Configuration:
     """Typed values by key: `configuration[HEARTBEAT_INTERVAL]` is an int.
 
-    Only overrides are stored; defaults are one dict for every station of a product.
+    Only overrides are stored; defaults are one dict for every station of a product, and so is what equal
+    overrides make of them.
     """
 
-    __slots__ = ("_acting", "_own", "_phases", "_shared", "personality")
+    __slots__ = ("_own", "_product", "_shared", "acting", "personality")
+
+    acting: Mapping[str, Any]  # by key name, what `configuration[key]` reads: for whoever asks very often
 
     def __init__(self, product: Product) -> None:
         self.personality = product.personality
-        self._phases = product.phases
-        self._shared, self._acting = _defaults(product)
+        self._product = product
+        self._shared = _defaults(*_relevant(product))
         self._own: dict[str, Any] | None = None
+        self._act()
+
+    def _act(self) -> None:
+        self.acting = _acting(_relevant(self._product), tuple(sorted((self._own or {}).items())))
 
     def __getitem__(self, key: Key[T]) -> T:
         """The value the station acts by; for a «no action» key of the guide that is not the stored one."""
-        own = self._own
-        value: T
-        if own is None or key.name not in own or _is_fixed(key, self.personality):
-            value = self._acting[key.name]
-        else:
-            value = own[key.name]
+        value: T = self.acting[key.name]
         return value
 
     def stored(self, key: Key[T]) -> T:
@@ -74,6 +76,7 @@ class Configuration:
             self._own.pop(key.name, None)
         else:
             self._own[key.name] = value
+        self._act()
 
     def preset(self, name: str, text: str) -> Key[Any]:
         """Write behind OCPP's back: any known key, its type but not its range. PlanError if it cannot be."""
@@ -101,7 +104,7 @@ class Configuration:
         wanted = items(text)
         supported = items(self.stored(key.supported_by))
         return len(wanted) <= self.stored(key.limited_by) and all(
-            split_phase(item)[0] in supported and is_metered(item, self._phases) for item in wanted
+            split_phase(item)[0] in supported and is_metered(item, self._product.phases) for item in wanted
         )
 
     def overrides(self) -> dict[str, str]:
@@ -111,6 +114,7 @@ class Configuration:
     def restore(self, overrides: Mapping[str, str]) -> None:
         """Take back what `overrides` returned, maybe with another product below."""
         self._own = None
+        self._act()
         for name, text in overrides.items():
             self.preset(name, text)
 
@@ -126,11 +130,13 @@ def read_preset(personality: Personality, name: str, text: str) -> tuple[Key[Any
         raise PlanError(f"configuration key {key.name}: {error}") from None
 
 
-def _defaults(product: Product) -> tuple[dict[str, Any], dict[str, Any]]:
+_Relevant: TypeAlias = tuple[Personality, int, float, str, tuple[tuple[str, str], ...]]
+
+
+def _relevant(product: Product) -> _Relevant:
+    """What of a product the values depend on."""
     presets = tuple(sorted(product.keys.items()))
-    return _shared_defaults(
-        product.personality, product.connectors, product.max_current_a, product.meter_type, presets
-    )
+    return (product.personality, product.connectors, product.max_current_a, product.meter_type, presets)
 
 
 def _is_fixed(key: Key[Any], personality: Personality) -> bool:
@@ -139,14 +145,14 @@ def _is_fixed(key: Key[Any], personality: Personality) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _shared_defaults(
+def _defaults(
     personality: Personality,
     connectors: int,
     max_current_a: float,
     meter_type: str,
     presets: tuple[tuple[str, str], ...],
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """By name: the values stored, and those that the station acts by while it has none of its own."""
+) -> dict[str, Any]:
+    """The values stored in a station that nobody has configured, by name."""
     values: dict[str, Any] = {key.name: key.default_for(personality) for key in KEYS.values()}
     values[NUMBER_OF_CONNECTORS.name] = connectors
     amperes = ceil(max_current_a)  # keys hold whole amperes; the product's own limit stays exact
@@ -161,5 +167,12 @@ def _shared_defaults(
     for name, text in presets:
         key, value = read_preset(personality, name, text)
         values[key.name] = value
-    acting = {key.name: key.acts_as for key in KEYS.values() if _is_fixed(key, personality)}
-    return values, values | acting
+    return values
+
+
+@lru_cache(maxsize=1024)
+def _acting(product: _Relevant, own: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    """The values that stations act by whose own ones are `own`."""
+    personality = product[0]
+    fixed = {key.name: key.acts_as for key in KEYS.values() if _is_fixed(key, personality)}
+    return {**_defaults(*product), **dict(own), **fixed}

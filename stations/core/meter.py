@@ -6,6 +6,9 @@ and every station that reports the same list fills the same template. Filling is
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import repeat
+from math import hypot
+from operator import attrgetter, call
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -51,6 +54,8 @@ _SAMPLE: Final = Alarm.SAMPLE  # by name an enum's members are slow to reach
 _PERIODIC: Final = ReadingContext.SAMPLE_PERIODIC
 _SPEC: Final = Personality.SPEC
 _METER_VALUES: Final = Action.METER_VALUES.value
+_INTERVAL_KEY: Final = METER_VALUE_SAMPLE_INTERVAL.name
+_SAMPLED_KEY: Final = METER_VALUES_SAMPLED_DATA.name
 
 
 class Sight(Struct, gc=False):
@@ -59,67 +64,84 @@ class Sight(Struct, gc=False):
     reading: Reading
     limit_a: float
     register_wh: float
-    interval_wh: float
+    since_wh: float  # register at the last sample: what an interval counts from
     phases: int  # that can be offered to this vehicle
-    whole_wh: int  # interval as the difference of integer registers
 
 
-Column: TypeAlias = Callable[[Sight, int], float]
+Column: TypeAlias = Callable[[Sight], float]
+Phased: TypeAlias = Callable[[int], Column]
+"""The column of one phase, 0 to 2, or of all together, -1."""
 Phases: TypeAlias = tuple[float, float, float]
 
 
-def _current(sight: Sight, phase: int) -> float:
-    return sight.reading.current_a[phase] if phase >= 0 else max(sight.reading.current_a)
+def _current(phase: int) -> Column:
+    if phase >= 0:
+        return lambda sight: sight.reading.current_a[phase]
+    return lambda sight: max(sight.reading.current_a)
 
 
-def _voltage(sight: Sight, phase: int) -> float:
-    return sight.reading.voltage_v[max(phase, 0)]
+def _voltage(phase: int) -> Column:
+    line = max(phase, 0)
+    return lambda sight: sight.reading.voltage_v[line]
 
 
-def _power(sight: Sight, phase: int) -> float:
-    return sight.reading.power_w[phase] if phase >= 0 else sum(sight.reading.power_w)
+def _power(phase: int) -> Column:
+    if phase >= 0:
+        return lambda sight: sight.reading.power_w[phase]
+    return lambda sight: sum(sight.reading.power_w)
 
 
-def _reactive(sight: Sight, phase: int) -> float:
-    return sight.reading.reactive_var[phase] if phase >= 0 else sum(sight.reading.reactive_var)
+def _reactive(phase: int) -> Column:
+    if phase >= 0:
+        return lambda sight: sight.reading.reactive_var[phase]
+    return lambda sight: sum(sight.reading.reactive_var)
 
 
-def _factor(sight: Sight, phase: int) -> float:
-    power, reactive = _power(sight, phase), _reactive(sight, phase)
-    apparent = (power * power + reactive * reactive) ** 0.5
-    return power / apparent if apparent else 1.0
+def _factor(phase: int) -> Column:
+    active, reactive = _power(phase), _reactive(phase)
+
+    def factor(sight: Sight) -> float:
+        power_w = active(sight)
+        apparent_va = hypot(power_w, reactive(sight))
+        return power_w / apparent_va if apparent_va else 1.0
+
+    return factor
 
 
-def _nothing(_sight: Sight, _phase: int) -> float:
-    return 0.0
+def _whole(column: Column) -> Phased:
+    """A value that phases have no share in."""
+    return lambda _phase: column
 
+
+_limit: Final = _whole(attrgetter("limit_a"))
+_register: Final = _whole(attrgetter("register_wh"))  # "%d" cuts it to whole Wh
+_interval: Final = _whole(lambda sight: sight.register_wh - sight.since_wh)
+_whole_interval: Final = _whole(lambda sight: int(sight.register_wh) - int(sight.since_wh))
+_offered: Final = _whole(lambda sight: sight.limit_a * NOMINAL_V * sight.phases)
+_nothing: Final = _whole(lambda _sight: 0.0)
 
 _A: Final = (UnitOfMeasure.A, "%.2f")
 _W: Final = (UnitOfMeasure.W, "%.1f")
 _WH: Final = (UnitOfMeasure.WH, "%d")
 
-_COLUMNS: Final[dict[Measurand, tuple[Column, UnitOfMeasure | None, str]]] = {
+_COLUMNS: Final[dict[Measurand, tuple[Phased, UnitOfMeasure | None, str]]] = {
     Measurand.CURRENT_IMPORT: (_current, *_A),
-    Measurand.CURRENT_OFFERED: (lambda sight, _phase: sight.limit_a, *_A),
-    Measurand.ENERGY_ACTIVE_IMPORT_REGISTER: (lambda sight, _phase: int(sight.register_wh), *_WH),
-    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: (lambda sight, _phase: sight.whole_wh, *_WH),
+    Measurand.CURRENT_OFFERED: (_limit, *_A),
+    Measurand.ENERGY_ACTIVE_IMPORT_REGISTER: (_register, *_WH),
+    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: (_whole_interval, *_WH),
     Measurand.POWER_ACTIVE_EXPORT: (_nothing, *_W),
     Measurand.POWER_ACTIVE_IMPORT: (_power, *_W),
     Measurand.POWER_FACTOR: (_factor, None, "%.3f"),
-    Measurand.POWER_OFFERED: (lambda sight, _phase: sight.limit_a * NOMINAL_V * sight.phases, *_W),
+    Measurand.POWER_OFFERED: (_offered, *_W),
     Measurand.POWER_REACTIVE_IMPORT: (_reactive, UnitOfMeasure.VAR, "%.1f"),
     Measurand.VOLTAGE: (_voltage, UnitOfMeasure.V, "%.1f"),
 }
 
-_GREENUP: Final[dict[Measurand, tuple[Column, UnitOfMeasure | None, str]]] = {
+_GREENUP: Final[dict[Measurand, tuple[Phased, UnitOfMeasure | None, str]]] = {
     **_COLUMNS,
     # LG-3: floats with the digits of a float32, and an export that is the import.
     Measurand.CURRENT_IMPORT: (_current, UnitOfMeasure.A, "%.8g"),
-    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: (
-        lambda sight, _phase: sight.interval_wh,
-        UnitOfMeasure.WH,
-        "%.8g",
-    ),
+    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: (_interval, UnitOfMeasure.WH, "%.8g"),
     Measurand.POWER_ACTIVE_EXPORT: (_power, UnitOfMeasure.W, "%.8g"),
     Measurand.POWER_ACTIVE_IMPORT: (_power, UnitOfMeasure.W, "%.8g"),
 }
@@ -138,11 +160,11 @@ class Template(Struct, frozen=True):
     """A MeterValue as JSON with `%` holes: the timestamp, then one per column."""
 
     text: str
-    columns: tuple[tuple[Column, int], ...]
+    columns: tuple[Column, ...]
 
     def fill(self, timestamp: str, sight: Sight) -> str:
         """The JSON of one MeterValue."""
-        return self.text % (timestamp, *[column(sight, phase) for column, phase in self.columns])
+        return self.text % (timestamp, *map(call, self.columns, repeat(sight)))
 
 
 @lru_cache(maxsize=1024)
@@ -151,14 +173,14 @@ def template(
 ) -> Template | None:
     """The template of a measurand list, None for an empty list. `main`: of the main meter (MV-2)."""
     sampled: list[SampledValue] = []
-    columns: list[tuple[Column, int]] = []
+    columns: list[Column] = []
     for item in items(wanted):
         for phase in _phases_of(item, phases, personality):
             value, column = _sampled(item, phase, context, personality)
             if main:
                 value.location = Location.INLET
             sampled.append(value)
-            columns.append((column, -1 if phase is None else _LINES.index(phase)))
+            columns.append(column(-1 if phase is None else _LINES.index(phase)))
     if not sampled:
         return None
     text = msgspec.json.encode(MeterValue(timestamp="%s", sampled_value=sampled)).decode()
@@ -178,7 +200,7 @@ def _phases_of(item: str, phases: int, personality: Personality) -> list[Phase |
 
 def _sampled(
     item: str, phase: Phase | None, context: ReadingContext, personality: Personality
-) -> tuple[SampledValue, Column]:
+) -> tuple[SampledValue, Phased]:
     measurand = Measurand(split_phase(item)[0])
     greenup = personality is Personality.GREENUP
     column, unit, hole = (_GREENUP if greenup else _COLUMNS)[measurand]
@@ -205,15 +227,11 @@ def _sight(station: "Station", connector: "Connector", since_wh: float) -> Sight
     vehicle = connector.vehicle
     reading = IDLE if vehicle is None else vehicle.reading(station.now)
     register_wh = connector.register_wh + reading.energy_wh
-    usable = station.plan.product.phases
-    return Sight(
-        reading,
-        connector.limit_a if connector.transaction is not None else 0.0,
-        register_wh,
-        register_wh - since_wh,
-        usable if vehicle is None else min(usable, vehicle.phases),
-        int(register_wh) - int(since_wh),
-    )
+    limit_a = 0.0 if connector.transaction is None else connector.limit_a
+    phases = station.plan.product.phases
+    if vehicle is not None and vehicle.phases < phases:
+        phases = vehicle.phases
+    return Sight(reading, limit_a, register_wh, since_wh, phases)
 
 
 def _main_sight(station: "Station", since_wh: float) -> Sight:
@@ -230,10 +248,7 @@ def _main_sight(station: "Station", since_wh: float) -> Sight:
         )
     register_wh = reading.energy_wh + sum(side.register_wh for side in sides)
     offered_a = sum(side.limit_a for side in sides if side.transaction is not None)
-    whole_wh = int(register_wh) - int(since_wh)
-    return Sight(
-        reading, offered_a, register_wh, register_wh - since_wh, station.plan.product.phases, whole_wh
-    )
+    return Sight(reading, offered_a, register_wh, since_wh, station.plan.product.phases)
 
 
 def _sum(one: Phases, other: Phases) -> Phases:
@@ -283,7 +298,8 @@ def _sample(station: "Station", number: int, at: float) -> None:
     running = connector.transaction
     assert running is not None  # `finish` drops the alarm with the transaction
     station.due = at
-    _arm(station, connector, at)
+    # It is positive: `_arm` drops the alarm otherwise.
+    station.alarms.set(_SAMPLE, at + station.configuration.acting[_INTERVAL_KEY], number)
     _take(station, connector, running, _PERIODIC)
 
 
@@ -300,21 +316,19 @@ def _take(station: "Station", connector: "Connector", running: Transaction, cont
     sight = _sight(station, connector, running.interval_wh)
     unix_s = wall.unix_s(station)
     timestamp = wall.stamp(station, unix_s)
-    sampled = _template(station, METER_VALUES_SAMPLED_DATA, context)
-    if sampled is not None:
-        _queue(station, connector, running, sampled.fill(timestamp, sight))
-    if station.plan.product.personality is _SPEC:
+    product = station.plan.product
+    wanted = station.configuration.acting[_SAMPLED_KEY]
+    sampled = template(wanted, context, product.phases, product.personality)
+    if sampled is not None:  # MV-3: with the transaction that runs now, whenever it is sent
+        value = sampled.fill(timestamp, sight)
+        backlog.add(station, Outgoing(_METER_VALUES, value, station.due, connector.number, running))
+    if product.personality is _SPEC:
         kept = _template(station, STOP_TXN_SAMPLED_DATA, context)
         if kept is not None:
             _keep(station, running, kept.fill(timestamp, sight))
-    running.interval_wh = sight.register_wh
-    running.last_s, running.last_wh = unix_s, int(sight.register_wh)  # TX-10
+    running.interval_wh = register_wh = sight.register_wh
+    running.last_s, running.last_wh = unix_s, int(register_wh)  # TX-10
     station.changed = True
-
-
-def _queue(station: "Station", connector: "Connector", running: Transaction | None, value: str) -> None:
-    """MV-3: with the transaction that runs now, whenever it is sent."""
-    backlog.add(station, Outgoing(_METER_VALUES, value, station.due, connector.number, running))
 
 
 # ---- clock-aligned values -----------------------------------------------------------------------------
@@ -361,7 +375,8 @@ def _align(station: "Station", connector: "Connector", unix_s: float) -> None:
     main = connector.number == 0
     aligned = _template(station, METER_VALUES_ALIGNED_DATA, ReadingContext.SAMPLE_CLOCK, main=main)
     if aligned is not None and station.accepted_before:
-        _queue(station, connector, running, aligned.fill(timestamp, sight))
+        value = aligned.fill(timestamp, sight)
+        backlog.add(station, Outgoing(_METER_VALUES, value, station.due, connector.number, running))
     if running is not None:
         running.aligned_wh = sight.register_wh
         running.last_s, running.last_wh = max(running.last_s, round(unix_s)), int(sight.register_wh)  # TX-10

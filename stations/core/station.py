@@ -193,8 +193,8 @@ class Station:
         self.effects = []
         self.changed = False
         alarms = self.alarms
-        while alarms.earliest <= now and (alarm := alarms.take(now)) is not None:
-            kind, connector, at = alarm
+        while alarms.earliest <= now:
+            kind, connector, at = alarms.take()
             self.due = now
             RINGS[kind](self, connector, at)
         return self._finish()

@@ -57,7 +57,7 @@ def stamp(station: "Station", unix: float) -> str:
         return "".join(_clock(int(unix), local))
     seconds, thousandths = divmod(round(unix * 1000), 1000)
     clock, zone = _clock(seconds, local)
-    return clock + _FRACTIONS[thousandths] + zone
+    return f"{clock}{_FRACTIONS[thousandths]}{zone}"
 
 
 @lru_cache(maxsize=512)

@@ -9,16 +9,14 @@ from stations.core.alarms import Alarm, Alarms
 def test_nothing_is_due_when_nothing_is_set():
     alarms = Alarms()
     assert alarms.earliest == inf
-    assert alarms.take(1e9) is None
 
 
-def test_the_earliest_alarm_comes_first_and_only_when_due():
+def test_the_earliest_alarm_comes_first():
     alarms = Alarms()
     alarms.set(Alarm.HEARTBEAT, 20.0)
     alarms.set(Alarm.SAMPLE, 10.0, 2)
     assert alarms.earliest == 10.0
-    assert alarms.take(9.9) is None
-    assert alarms.take(15.0) == (Alarm.SAMPLE, 2, 10.0)
+    assert alarms.take() == (Alarm.SAMPLE, 2, 10.0)
     assert alarms.earliest == 20.0
 
 
@@ -39,7 +37,14 @@ def test_each_connector_has_its_own_alarm_and_clearing_forgets_all():
     alarms.drop(Alarm.SAMPLE, 2)
     assert alarms.earliest == 5.0
     alarms.clear()
-    assert alarms.take(1e9) is None
+    assert alarms.earliest == inf
+
+
+def test_of_alarms_at_one_moment_the_first_of_the_list_comes_first():
+    alarms = Alarms()
+    for alarm in (Alarm.HEARTBEAT, Alarm.RESTART, Alarm.CALL):
+        alarms.set(alarm, 5.0)
+    assert [alarms.take()[0] for _ in range(3)] == [Alarm.RESTART, Alarm.CALL, Alarm.HEARTBEAT]
 
 
 moments = st.floats(0, 1000)
@@ -57,7 +62,7 @@ def test_earliest_is_always_the_minimum_of_what_is_set(steps):
             model[alarm, connector] = at
         assert alarms.earliest == min(model.values(), default=inf)
     taken = []
-    while (due := alarms.take(2000.0)) is not None:
-        taken.append(due)
+    while alarms.earliest < inf:
+        taken.append(alarms.take())
     assert sorted(taken, key=lambda due: due[2]) == taken
     assert {(alarm, connector): at for alarm, connector, at in taken} == model

@@ -226,8 +226,9 @@ class Inspector:
     def _unlinked(self, view, now):
         head = view.head
         if view.call is not None and head is not None and view.call.payload == head.payload:
-            if now - view.call.at >= self._timeout_s(view.call.action) - EPSILON_S:
-                self._head_failed(view, now)
+            given_up = view.call.at + self._timeout_s(view.call.action)
+            if now >= given_up - EPSILON_S:  # the station has known it since then
+                self._head_failed(view, min(given_up, now))
             else:
                 head.transmissions -= 1  # a lost socket costs no attempt
         if view.call is not None:
