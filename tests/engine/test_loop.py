@@ -371,6 +371,28 @@ def test_what_a_slow_line_holds_back_leaves_when_its_latency_is_over(run, centra
     assert calls["service_us"].max() < 2e6
 
 
+def test_answers_that_a_slow_reader_left_in_the_socket_are_late_and_nobodys_fault(tmp_path, central):
+    """RPC-5: the station gives a call up while it reads nothing; what then comes in is no finding."""
+    keys = {"confBasicTime": "1", "serverReconnectionTime": "1"}
+    deaf = Hardship(Verb.DEAF, at_s=0.5, lasting_s=3.0, per_s=5.0)
+    run = Run(tmp_path, central, LoopSettings(hardship=[deaf]))
+    run.deploy(1, product=structs.replace(QUICK, keys=keys))
+    run.until(accepted(1))
+    run.loop.post(Begin(0.0))
+    time.sleep(1.0)
+    run.loop.post(Happen(0, PlugIn(1, SteadyCar())))  # it has something to say, and hears no answer
+    time.sleep(4.0)
+    run.loop.post(Happen(0, Swipe("A", (1,))))
+    run.until(lambda _: central.count("StartTransaction") == 1)
+    run.close()
+    calls = run.table("calls")
+    assert "cancelled" in set(calls["outcome"])
+    assert set(calls["outcome"]) <= {"ok", "cancelled"}
+    assert calls.sort_values("done")["outcome"].iloc[-1] == "ok", "it goes on over the same link"
+    assert list(run.table("connections")["kind"]).count("opened") == 1
+    assert not (tmp_path / "findings").exists() or len(run.table("findings")) == 0
+
+
 def test_health_is_told_every_second(run):
     run.deploy(2)
     run.until(lambda _: sum(batch.health is not None for batch in run.batches) >= 2)

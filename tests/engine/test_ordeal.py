@@ -7,7 +7,7 @@ import pytest
 from engine.virtual import MONDAY_UNIX_S, Latency, Listener, World
 from profiles.hardship import Hardship, Verb
 from profiles.network import Network
-from stations.core.events import CallEnded, Outcome, TransactionChanged
+from stations.core.events import CallEnded, Finding, Outcome, TransactionChanged
 from stations.core.plan import Personality
 from tests.support.ledger import LedgerCentral
 from tests.support.people import Regulars, Stationed, plan
@@ -24,12 +24,15 @@ class Book(Listener):
         self.links = []
         self.calls = []
         self.changes = {}
+        self.rules = []
 
     def _note(self, index, fact):
         if isinstance(fact, CallEnded):
             self.calls.append((index, fact.call.action, fact.outcome))
         elif isinstance(fact, TransactionChanged):
             self.changes[index, fact.sequence] = fact
+        elif isinstance(fact, Finding):
+            self.rules.append(fact.rule)
 
     def opened(self, station, now, since):
         self.links.append((round(now, 3), station, "opened", ""))
@@ -127,6 +130,39 @@ def test_a_long_hold_is_noticed_and_what_it_spoiled_is_not_blamed_on_the_central
     assert set(book.outcomes()) <= {Outcome.OK, Outcome.CANCELLED}
     assert book.outcomes()[Outcome.CANCELLED] >= 1
     assert world.stations[0].online
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Hardship(Verb.HOLD, at_s=30, lasting_s=25),
+        Hardship(Verb.DEAF, at_s=30, lasting_s=25, per_s=2),
+        Hardship(Verb.SLOW, at_s=30, lasting_s=25, latency_ms=6_000.0),
+    ],
+)
+def test_answers_that_come_when_we_have_given_up_waiting_are_ours_and_do_no_harm(entry):
+    """RPC-4, RPC-5: a call is given up after 10 s, its answer arrives when the hardship ends."""
+    world, central, book = a_world(entry)
+    world.run(54)
+    assert book.outcomes()[Outcome.CANCELLED] == 1, "given up, and nobody blamed"
+    assert world.tally.links["open"] == 1, "the link is the same"
+    world.run(58)
+    assert central.calls["Heartbeat"] >= 2, "it was delivered"
+    world.run(300)
+    assert book.rules == [], "a late answer that we held back breaks no rule"
+    assert set(book.kinds()) == {"opened", "hardship", "calm"}
+    assert book.outcomes()[Outcome.CANCELLED] <= 2
+    assert set(book.outcomes()) == {Outcome.OK, Outcome.CANCELLED}
+
+
+def test_an_answer_that_is_late_by_itself_stays_a_finding_also_after_hardship():
+    """RPC-5: the excuse ends a minute after the hardship."""
+    world, central, book = a_world(Hardship(Verb.HOLD, at_s=30, lasting_s=5))
+    world.run(120)
+    central.moods.append("late")
+    world.run(300)
+    assert book.rules == ["RPC-5"]
+    assert book.outcomes()[Outcome.TIMEOUT] == 1
 
 
 def test_pings_find_a_held_link():
