@@ -34,15 +34,26 @@ def test_this_process_is_here_and_alive():
     assert not processes.is_gone(processes.own())
 
 
-def test_a_process_that_was_killed_is_gone_before_and_after_somebody_waited_for_it(child):
+def test_a_process_that_was_killed_is_gone(child):
     known = process_of(child)
     assert not processes.is_gone(known)
     child.kill()
-    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.01)
-    assert processes.is_gone(known)
     child.wait()
     assert processes.is_gone(known)
+
+
+def test_a_process_that_nobody_waits_for_is_gone_too():
+    parent = subprocess.Popen(["sh", "-c", "sleep 60 & echo $!; exec sleep 60"], stdout=subprocess.PIPE)
+    try:
+        zombie = psutil.Process(int(parent.stdout.readline()))
+        known = Process(processes.machine(), zombie.pid, zombie.create_time())
+        assert not processes.is_gone(known)
+        zombie.kill()
+        while zombie.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        assert processes.is_gone(known)
+    finally:
+        parent.kill()
 
 
 def test_somebody_else_with_its_number_is_not_it(child):
