@@ -380,9 +380,11 @@ class Conductor:
             return
 
         def remember(number: int, frame: Any) -> None:
-            if self.trial is not None or not self._begun.is_set():
+            if not self._sealed.is_set():
                 self.interrupted = True
                 self.codes.add(ExitCode.INTERRUPTED)
+                if self.trial is None and self._begun.is_set():
+                    return  # the folder is being sealed: impatience must not cost the record of the run
             deal_with(number, frame)
 
         signal.signal(signal.SIGINT, remember)

@@ -5,6 +5,8 @@ is sealed, and `quitting` runs backwards, so that our end comes before Locust's.
 """
 
 import logging
+import signal
+from collections.abc import Callable
 from typing import Any, Final
 
 import locust
@@ -70,14 +72,27 @@ def _join_stations(environment: Any, runner: Any) -> Worker:
 def _join_worker(environment: Any, runner: Any) -> None:
     worker = _join_stations(environment, runner)
 
-    def leave(**_event: Any) -> None:
+    def leave() -> None:
         """Stop and report before Locust says goodbye to the master; failed calls alone are no error (C10)."""
         runner.stop()
         worker.on_test_stop()  # returns when it is over: Locust calls itself stopped before it is
         code = ExitCode.UNTRUSTED if worker.master_is_lost else ExitCode.PASS
         environment.process_exit_code = int(code)
 
-    environment.events.quitting.add_listener(leave)
+    environment.events.quitting.add_listener(_once(leave))
+
+
+def _once(end: Callable[[], None]) -> Callable[..., None]:
+    """`quitting` comes twice when a quit message meets SIGTERM: the second caller waits for the exit."""
+    begun = Event()
+
+    def listener(**_event: Any) -> None:
+        if begun.is_set():
+            Event().wait()
+        begun.set()
+        end()
+
+    return listener
 
 
 def _join_end(environment: Any, conductor: Conductor) -> None:
@@ -85,29 +100,24 @@ def _join_end(environment: Any, conductor: Conductor) -> None:
     progress = Progress(conductor, environment.stats) if parsed.headless and parsed.progress else None
     if progress is not None and not parsed.print_stats:
         logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
-    begun, done = Event(), Event()
 
-    def end(**_event: Any) -> None:
-        if begun.is_set():  # it can come twice: from a quit message and from SIGTERM
-            done.wait()
-            return
-        begun.set()
+    def end() -> None:
         try:
             conductor.end()
+            if (parsed.headless or parsed.autostart) and conductor.finished is not None:
+                conductor.codes |= analysis.conclude(conductor.finished, to_stderr=parsed.json)
         except KeyboardInterrupt:
             conductor.codes.add(ExitCode.INTERRUPTED)
-            log.warning("interrupted again: not waiting for the stations")
+            log.warning("interrupted again: not waiting for what is left")
             conductor.on_test_stop()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what follows takes a second
         if progress is not None:
             progress.stop()
-        if (parsed.headless or parsed.autostart) and conductor.finished is not None:
-            conductor.codes |= analysis.conclude(conductor.finished, to_stderr=parsed.json)
         code = decisive(conductor.codes)
         environment.process_exit_code = int(code)
         log.info("the run ends with exit code %d: %s", code, MEANING[code])
-        done.set()
 
-    environment.events.quitting.add_listener(end)
+    environment.events.quitting.add_listener(_once(end))
 
 
 install()
