@@ -102,8 +102,11 @@ def _registered(station: "Station", status: RegistrationStatus, interval_s: int)
 def _serve(station: "Station") -> None:
     """BOOT-4: every status, then the queue in order, then life goes on."""
     station.online_at = station.now
+    waited, station.outbox = station.outbox, None  # what was asked for while Pending comes after them
     for connector in station.connectors:
         status.report(station, connector)
+    for outgoing in waited or ():
+        calls.put(station, outgoing)
     arm_heartbeat(station)
     flood.arm(station)
 

@@ -197,8 +197,8 @@ def _fault(station: "Station", event: Fault) -> None:
 
 
 def _cut_off(station: "Station", connector: Connector, event: Fault) -> None:
+    """RN-5, ST-11; a tag that waits goes on waiting, as long as ConnectionTimeOut lets it."""
     booking.drop(station, connector)
-    connector.presented = None
     if event.vendor_error_code == EMERGENCY_STOP:
         transaction.stop(station, connector, Reason.EMERGENCY_STOP)
     elif event.error_code in UNSAFE:
@@ -212,12 +212,14 @@ def _clear_fault(station: "Station", event: ClearFault) -> None:
 
 
 def clear_fault(station: "Station", connector: Connector) -> None:
-    """ST-11: the status below shows again, with NoError."""
+    """ST-11: the status below shows again, with NoError; what has waited for nothing else starts."""
     connector.error_code = ChargePointErrorCode.NO_ERROR
     connector.vendor_error_code = ""
     if station.running:
         supply.apply(station)
         settle(station, connector)
+        for side in station.connectors[1:] if connector.number == 0 else (connector,):
+            transaction.start_if_ready(station, side)
 
 
 @rings(Alarm.CONNECTION)

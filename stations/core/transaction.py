@@ -82,9 +82,15 @@ def _start(station: "Station", connector: Connector) -> None:
 
 
 def _start_time(station: "Station") -> float:
-    """Strictly increasing as printed, so that (connector, tag, start) names one transaction for ever."""
+    """Strictly increasing as printed, so that (connector, tag, start) names one transaction for ever.
+
+    A clock that was set back is believed (HB-4): what it showed before is no reason for a wrong time now.
+    """
     resolution_s = 1.0 if wall.whole_seconds(station.plan.product, station.firmware) else 0.001
-    unix_s = round(max(wall.unix_s(station), station.last_start_s + resolution_s), 3)
+    unix_s = wall.unix_s(station)
+    if station.last_start_s < unix_s + wall.WRONG_CLOCK_S:
+        unix_s = max(unix_s, station.last_start_s + resolution_s)
+    unix_s = round(unix_s, 3)
     station.last_start_s = unix_s
     return unix_s
 

@@ -367,3 +367,12 @@ def test_a_central_system_that_never_met_the_station_gets_a_boot():
     station.cut().run(5)
     assert len(station.sent("BootNotification")) == 2
     assert station.statuses()[-2:] == ["Available", "Available"]
+
+
+def test_what_waited_for_the_acceptance_comes_after_the_statuses():
+    """BOOT-4, BOOT-7: a transfer asked for while Pending reports when the station may call again."""
+    station = boot_answer(bench(power=False), "Pending", 20).power()
+    station.command("GetDiagnostics", location="ftp://files/in")
+    boot_answer(station.run(15), "Accepted", 300).run(10)
+    assert station.actions()[2:4] == ["StatusNotification", "StatusNotification"]
+    assert station.actions()[4] == "DiagnosticsStatusNotification"

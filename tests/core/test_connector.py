@@ -547,3 +547,19 @@ def test_an_attached_cable_pulled_at_the_vehicle_says_so_too(stop):
     assert station.statuses(1, count) == ["SuspendedEV"]
     station.command("RemoteStopTransaction", transactionId=1001)
     assert station.status() == "Available"
+
+
+def test_a_tag_that_waits_for_its_cable_outlives_a_fault_but_not_its_time():
+    """ST-11 (I2), ST-9, ST-4: the state before the fault comes back; nothing starts under it."""
+    station = bench(personality=SPEC)
+    station.swipe().feed(Fault(1, "UnderVoltage")).run(5)
+    count = len(station.calls)
+    station.feed(ClearFault(1))
+    assert station.statuses(1, count) == ["Preparing"]
+    station.feed(Fault(1, "UnderVoltage")).plug().run(5)
+    assert not station.sent("StartTransaction")
+    station.feed(ClearFault(1)).run(5)
+    assert station.status() == "Charging"
+    station.swipe().unplug()
+    station.swipe("B").feed(Fault(0, "UnderVoltage")).run(61).feed(ClearFault(0))
+    assert station.status() == "Available"

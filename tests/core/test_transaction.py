@@ -270,3 +270,20 @@ def test_the_vehicles_energy_is_what_is_billed():
     station.run(5000).swipe().unplug()
     stop = station.sent("StopTransaction")[0].payload
     assert stop["meterStop"] == int(car.energy_wh)
+
+
+def test_a_start_after_the_clock_was_set_back_has_the_time_of_now():
+    """TX-1, HB-4: a currentTime that was wrong for a while leaves no start in the future."""
+    station = bench(personality=SPEC, power=False)
+    station.answer["BootNotification"] = {
+        "status": "Accepted",
+        "currentTime": station.time(86_400),
+        "interval": 300,
+    }
+    station.power().plug().swipe().run(5)
+    station.swipe().run(300)
+    station.swipe()
+    first, second = station.sent("StartTransaction")
+    assert station.unix(first) == pytest.approx(86_400, abs=1)
+    assert station.unix(second) == pytest.approx(station.now, abs=1)
+    assert station.sent("Heartbeat")
