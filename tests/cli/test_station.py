@@ -141,7 +141,7 @@ def test_an_empty_folder_is_a_factory_new_station(desk, spec, tmp_path):
         ('{"op": "dance"}', "dance"),
         ('{"op": "power_on"}', "spec"),
         ('{"op": "swipe"}', "id_tag"),
-        ('{"op": "plug_in", "connector": 1}', "off"),
+        ('{"op": "swipe", "id_tag": "A"}', "off"),
         ('{"op": "power_on", "spec": {"url": "http://x", "charge_point_id": "X"}}', "ws:// or wss://"),
         ('{"op": "power_on", "spec": {"url": "ws://x", "charge_point_id": "X", "colour": 1}}', "colour"),
     ],
