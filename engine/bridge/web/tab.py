@@ -18,13 +18,14 @@ _ROWS: Final = {
     "links.open": "connected",
     "registrations.Accepted": "accepted",
     "sessions": "charging",
-    "power_w": "power drawn, W",
+    "power_w": "power drawn, kW",
     "backlog": "transaction messages waiting",
     "reconnects": "reconnects since the start",
     "refusals": "refused connections since the start",
     "findings": "findings since the start",
-    "gen_lag_p99_us": "own lag, p99 of the last second, µs",
+    "gen_lag_p99_us": "own lag, p99 of the last second, ms",
 }
+_PER_UNIT: Final = {"power_w": 1_000, "gen_lag_p99_us": 1_000}  # what is reported, in one of what is shown
 _LINKS: Final = [
     {"href": "./fleet/", "title": "Fleet, live"},
     {"href": "./fleet/station", "title": "Station page"},
@@ -60,4 +61,7 @@ def install(web_ui: Any, live: Live) -> None:
 def rows(live: Live) -> list[dict[str, str]]:
     """The table of the tab."""
     sums = {} if live.picture is None else live.picture.sums
-    return [{"name": words, "value": f"{sums.get(name, 0):,.0f}"} for name, words in _ROWS.items()]
+    return [
+        {"name": words, "value": f"{sums.get(name, 0) / _PER_UNIT.get(name, 1):,.0f}"}
+        for name, words in _ROWS.items()
+    ]

@@ -241,3 +241,15 @@ def test_the_picture_follows_the_test_and_outlives_it(monkeypatch):
     assert (told["state"], told["links"], told["sums"]["stations"]) == ("ended", {}, 0)
     assert WHOLE_POINTS > 0
     assert pulse.LIVE_BINS < 500
+
+
+def test_the_tab_on_locusts_page_shows_units_that_people_read():
+    from engine.bridge.web import tab
+
+    shown = SimpleNamespace(
+        picture=SimpleNamespace(sums={"power_w": 126_319_243.0, "gen_lag_p99_us": 13_400})
+    )
+    told = {row["name"]: row["value"] for row in tab.rows(shown)}
+    assert told["power drawn, kW"] == "126,319"
+    assert told["own lag, p99 of the last second, ms"] == "13"
+    assert told["stations running"] == "0"

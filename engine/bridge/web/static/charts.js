@@ -2,7 +2,7 @@
 import { clock, element, short } from "./common.js";
 
 const NS = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [560, 190, 46, 10, 8, 22];
+const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [560, 190, 58, 10, 8, 22];
 
 const draw = (tag, attributes, text) => {
   const made = document.createElementNS(NS, tag);

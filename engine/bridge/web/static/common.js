@@ -7,7 +7,9 @@ const token = document.querySelector("meta[name=greenup-token]").content;
 export const number = (value, digits = 0) =>
   value == null ? "–" : value.toLocaleString(language, { maximumFractionDigits: digits });
 
-export const short = (value) => number(value, Math.abs(value) < 10 ? 1 : 0);
+// On an axis there is room for seven characters.
+export const short = (value) =>
+  Math.abs(value) < 1e6 ? number(value, Math.abs(value) < 10 ? 1 : 0) : `${number(value / 1e6, 1)} M`;
 
 export const ms = (value) => (value == null ? "–" : number(value, value < 10 ? 1 : 0));
 
