@@ -1,6 +1,9 @@
 """One line that lives while a headless run goes on: rewritten on a terminal, repeated in a log."""
 
+import logging
+import shutil
 import sys
+import textwrap
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,7 +17,8 @@ if TYPE_CHECKING:
 
 TERMINAL_INTERVAL_S: Final = 1.0
 LOG_INTERVAL_S: Final = 5.0
-_ERASE: Final = "\r\x1b[K"
+_TO_THE_END: Final = "\x1b[J"  # of the screen, from the cursor on
+_LOGGERS: Final = ("", "locust.stats_logger")  # those of Locust's that have handlers of their own
 
 
 def added(gauges: Iterable[dict[str, Any]]) -> dict[str, float]:
@@ -46,36 +50,80 @@ def line(elapsed_s: float, gauges: dict[str, float], calls_per_s: float, stats: 
     )
 
 
+class _Terminal:
+    """Rows that are rewritten where they stand; what is logged meanwhile goes above them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._rows = 0
+        for name in _LOGGERS:
+            for handler in logging.getLogger(name).handlers:
+                handler.addFilter(self._make_way)
+
+    def show(self, text: str) -> None:
+        """Instead of what was shown before; folded, because a row that wraps cannot be rewritten."""
+        rows = textwrap.wrap(text, max(20, shutil.get_terminal_size().columns - 1))
+        self._write(self._back() + "\n".join(rows))
+        self._rows = len(rows)
+
+    def erase(self) -> None:
+        """Leave the terminal as it was found."""
+        if self._rows:
+            self._write(self._back())
+            self._rows = 0
+
+    def _back(self) -> str:
+        up = f"\x1b[{self._rows - 1}A" if self._rows > 1 else ""
+        return f"\r{up}{_TO_THE_END}"
+
+    def _make_way(self, _record: logging.LogRecord) -> bool:
+        self.erase()
+        return True
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+class _Log:
+    """One line after the other."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def show(self, text: str) -> None:
+        """As a line of its own."""
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def erase(self) -> None:
+        """A log keeps what was said."""
+
+
 class Progress:
     """Prints the line of the conductor's current test until it is stopped."""
 
     def __init__(self, conductor: "Conductor", stats: RequestStats, stream: TextIO | None = None) -> None:
         self._conductor = conductor
         self._stats = stats
-        self._stream = stream or sys.stdout
-        self._terminal = self._stream.isatty()
+        shown = stream or sys.stdout
+        self._interval_s = TERMINAL_INTERVAL_S if shown.isatty() else LOG_INTERVAL_S
+        self._out = _Terminal(shown) if shown.isatty() else _Log(shown)
         self._greenlet = gevent.spawn(self._run)
 
     def stop(self) -> None:
         """Leave the terminal as it was found."""
         self._greenlet.kill(block=False)
-        if self._terminal:
-            self._write(_ERASE)
+        self._out.erase()
 
     def _run(self) -> None:
-        interval_s = TERMINAL_INTERVAL_S if self._terminal else LOG_INTERVAL_S
         before = 0.0
         while True:
-            gevent.sleep(interval_s)
+            gevent.sleep(self._interval_s)
             trial = self._conductor.trial
             if trial is None:
                 before = 0.0
                 continue
             gauges = added(trial.gauges.values())
-            calls_per_s, before = max(0.0, gauges["calls"] - before) / interval_s, gauges["calls"]
-            text = line(time.monotonic() - trial.began_s, gauges, calls_per_s, self._stats)
-            self._write(f"{_ERASE}{text}" if self._terminal else f"{text}\n")
-
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+            calls_per_s, before = max(0.0, gauges["calls"] - before) / self._interval_s, gauges["calls"]
+            self._out.show(line(time.monotonic() - trial.began_s, gauges, calls_per_s, self._stats))

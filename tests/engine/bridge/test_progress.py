@@ -1,5 +1,8 @@
 """The line that lives while a headless run goes on."""
 
+import io
+import logging
+
 import pytest
 
 pytestmark = pytest.mark.locust
@@ -32,3 +35,56 @@ def test_a_line_says_what_a_person_asks():
 
 def test_nothing_known_is_zero_not_an_error():
     assert line(0.0, added([]), 0.0, RequestStats()).startswith("00:00  0/0 stations up")
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    from engine.bridge import progress
+
+    class Screen(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "60")
+    handler = logging.StreamHandler(Screen())
+    logging.getLogger().addHandler(handler)
+    yield progress._Terminal(handler.stream), handler.stream
+    logging.getLogger().removeHandler(handler)
+
+
+def seen(text):
+    """What a terminal shows: the few controls that are used, carried out."""
+    rows, row = [""], 0
+    for piece in text.replace("\r", "\0").replace("\x1b[J", "\1").replace("\x1b[1A", "\2"):
+        if piece == "\0":
+            continue
+        if piece == "\1":
+            rows[row:] = [""]
+        elif piece == "\2":
+            row -= 1
+        elif piece == "\n":
+            row += 1
+            rows += [""] * (row + 1 - len(rows))
+        else:
+            rows[row] += piece
+    return rows
+
+
+def test_on_a_narrow_terminal_rows_are_folded_and_rewritten(terminal):
+    screen, stream = terminal
+    for second in range(3):
+        screen.show(line(float(second), added(WORKERS), 12.0, RequestStats())[:110])
+    rows = seen(stream.getvalue())
+    assert len(rows) == 2
+    assert rows[0].startswith("00:02  3/6 stations up")
+    assert all(len(row) < 60 for row in rows)
+    screen.erase()
+    assert seen(stream.getvalue()) == [""]
+
+
+def test_what_is_logged_stands_above_the_progress_and_stays(terminal):
+    screen, stream = terminal
+    screen.show("00:01  1/1 stations up")
+    logging.getLogger("greenup.test").warning("restart your central system now")
+    screen.show("00:02  1/1 stations up")
+    assert seen(stream.getvalue()) == ["restart your central system now", "00:02  1/1 stations up"]
