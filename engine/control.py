@@ -24,7 +24,7 @@ from engine.journal import Journal
 from engine.link import Link
 from engine.store import FolderStore, MemoryStore, Store
 from engine.transfer import Moved
-from engine.unit import Unit
+from engine.unit import FOREVER, Unit
 from stations.core import events as ev
 from stations.core.station import Station
 from stations.errors import PlanError
@@ -135,6 +135,7 @@ class Control:
         self._hosts = HostKeys()
         self._plugged: dict[int, Vehicle] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = FOREVER  # monotonic seconds
         self.ended = asyncio.Event()
 
     def command(self, line: bytes) -> None:
@@ -203,8 +204,7 @@ class Control:
             unit.happen(ev.PowerOff())
             self.persist(unit)
             unit.end()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._disarm()
 
     def _plug_in(self, command: commands.PlugIn) -> None:
         identity = "" if self._plan is None else self._plan.identity
@@ -221,12 +221,23 @@ class Control:
         return Link(unit, self._dial, url, authorization)
 
     def arm(self, unit: Unit, deadline_s: float) -> None:
-        """One timer: the unit always tells its earliest deadline."""
-        if self._timer is not None:
-            self._timer.cancel()
+        """One timer, for the earliest of what the unit has asked for since it was last woken."""
+        if deadline_s >= self._wakes_at:
+            return
+        self._disarm()
+        self._wakes_at = deadline_s
         # uvloop counts in milliseconds; a timer that rings early finds nothing due and is set again.
         wait_s = max(0.0, deadline_s - monotonic()) + 0.001
-        self._timer = self._loop.call_later(wait_s, unit.on_deadline)
+        self._timer = self._loop.call_later(wait_s, self._wake, unit)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wakes_at = FOREVER
+
+    def _wake(self, unit: Unit) -> None:
+        self._wakes_at = FOREVER
+        unit.on_deadline()
 
     def gone(self, unit: Unit, bug: str) -> None:
         """Ended: by a power cut, or by a bug of ours."""
