@@ -13,6 +13,7 @@ from typing import Final
 
 from results import exit_codes
 from results.analysis.commands import COMMANDS, run_command
+from results.analysis.run import open_run
 from results.command_line import Parser, output_file, whole
 from results.exit_codes import ExitCode
 from stations.errors import PlanError
@@ -80,6 +81,10 @@ def bench(given: argparse.Namespace, greenup_run: Callable[[Sequence[str]], int]
         code = greenup_run(words)
         if code in {ExitCode.INPUT, ExitCode.INTERRUPTED, ExitCode.INTERNAL}:
             return code
+        doubted = [path for path in _runs(folders[side]) - before[side] if not open_run(path).trust]
+        if doubted:
+            print(f"{doubted[0]}: {open_run(doubted[0]).trust}; a comparison needs trusted runs")
+            return ExitCode.UNTRUSTED
     new = {side: sorted(map(str, _runs(folder) - before[side])) for side, folder in folders.items()}
     compare = argparse.ArgumentParser()
     COMMANDS["compare"].add_arguments(compare)

@@ -10,8 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from results.analysis import folder_commands
 from results.analysis.drift import lines
-from results.analysis.render import summary_markdown, summary_text
+from results.analysis.render import say, summary_markdown, summary_text
 from results.analysis.run import Run, open_run
 from results.analysis.summary import Summary
 from results.command_line import amount, output_file, positive, whole
@@ -66,7 +67,7 @@ def _summary(arguments: argparse.Namespace) -> int:
         "markdown": summary_markdown,
         "json": Summary.json,
     }
-    _print(forms[arguments.format](summary))
+    say(forms[arguments.format](summary))
     trust = ExitCode.PASS if summary.trusted else ExitCode.UNTRUSTED
     return decisive([trust, *(drift.exit_code for drift in summary.drift)])
 
@@ -77,7 +78,7 @@ def _drift_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _drift(arguments: argparse.Namespace) -> int:
     found = open_run(arguments.run).drift
-    _print("\n".join(lines(found)))
+    say("\n".join(lines(found)))
     return decisive(drift.exit_code for drift in found)
 
 
@@ -116,11 +117,11 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.junit or arguments.markdown:
         ci.write_files(verdict, run.summary(), arguments.junit, arguments.markdown)
     if arguments.format == "json":
-        _print((run.path / verdicts.VERDICT_FILE).read_text())
+        say((run.path / verdicts.VERDICT_FILE).read_text())
     else:
-        _print("\n".join(verdicts.verdict_text(verdict)))
+        say("\n".join(verdicts.verdict_text(verdict)))
     if arguments.annotations:
-        _print("\n".join(ci.annotations(verdict)))
+        say("\n".join(ci.annotations(verdict)))
     return verdict.exit_code
 
 
@@ -154,13 +155,18 @@ def _compare(arguments: argparse.Namespace) -> int:
     )
 
     base, candidate = _arms(arguments)
+    untrusted = [run for run in (*base, *candidate) if not run.trust]
+    if untrusted:
+        say("\n".join(f"{run.path}: {run.trust}" for run in untrusted))
+        say("not compared: only trusted runs are")
+        return ExitCode.UNTRUSTED
     found = compare(base, candidate, phase=arguments.phase, history=arguments.history)
     forms: dict[str, Callable[[Comparison], str]] = {
         "text": comparison_text,
         "markdown": comparison_markdown,
         "json": Comparison.json,
     }
-    _print(forms[arguments.format](found))
+    say(forms[arguments.format](found))
     if arguments.csv:
         Path(arguments.csv).write_text(drift_csv([*base, *candidate], arguments.phase), "utf-8")
     if arguments.html:
@@ -226,7 +232,7 @@ def _reconcile(arguments: argparse.Namespace) -> int:
         "markdown": reconciliation_markdown,
         "json": Reconciliation.json,
     }
-    _print(forms[arguments.format](found))
+    say(forms[arguments.format](found))
     if arguments.csv:
         rows.to_csv(arguments.csv, index=False)
     return found.exit_code
@@ -242,7 +248,7 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 def _report(arguments: argparse.Namespace) -> int:
     runs = [open_run(path) for path in arguments.run]
     target = Path(arguments.output) if arguments.output else None
-    _print(f"report: {_reports().write(runs, target)}")
+    say(f"report: {_reports().write(runs, target)}")
     return ExitCode.PASS
 
 
@@ -267,51 +273,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     from results.analysis import slo, watch  # noqa: PLC0415 — the summary shall start quickly
 
     run = open_run(arguments.run)
-    return watch.watch(run.path, slo.load(arguments.slo), _print, interval_s=arguments.interval)
-
-
-def _ship_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="run folder of this machine")
-    parser.add_argument(
-        "--to", metavar="URL", required=True, help="folder of runs: a path, s3://bucket/runs …"
-    )
-    parser.add_argument("--follow", action="store_true", help="go on until the run has ended")
-
-
-def _ship(arguments: argparse.Namespace) -> int:
-    from results.ship import ship  # noqa: PLC0415 — the summary shall start quickly
-
-    count = ship(Path(arguments.run), arguments.to, follow=arguments.follow)
-    _print(f"{count} files")
-    return ExitCode.PASS
-
-
-def _fetch_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL", help="the run's folder there: s3://bucket/runs/2026-…")
-    parser.add_argument("--runs", metavar="FOLDER", default="runs", help="where to; default: runs")
-
-
-def _fetch(arguments: argparse.Namespace) -> int:
-    from results.ship import fetch  # noqa: PLC0415 — the same
-
-    _print(str(fetch(arguments.url, Path(arguments.runs))))
-    return ExitCode.PASS
-
-
-def _salvage_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="run folder of a run whose processes were killed")
-
-
-def _salvage(arguments: argparse.Namespace) -> int:
-    from results.analysis.salvage import salvage  # noqa: PLC0415 — the same
-
-    _print(f"{len(salvage(open_run(arguments.run)))} parts closed")
-    return ExitCode.PASS
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n" if text else "")
-    sys.stdout.flush()
+    return watch.watch(run.path, slo.load(arguments.slo), say, interval_s=arguments.interval)
 
 
 COMMANDS: Final = {
@@ -361,23 +323,23 @@ COMMANDS: Final = {
     ),
     "ship": Command(
         "this machine's part of a run to a shared place",
-        _ship_arguments,
-        _ship,
+        folder_commands.ship_arguments,
+        folder_commands.ship_folder,
         """\
   greenup ship runs/2026-11-22T074100Z-steady-7f3a --to s3://bucket/runs --follow""",
     ),
     "fetch": Command(
         "a run from a shared place",
-        _fetch_arguments,
-        _fetch,
+        folder_commands.fetch_arguments,
+        folder_commands.fetch_folder,
         """\
   greenup fetch s3://bucket/runs/2026-11-22T074100Z-steady-7f3a
       into runs/, where every other command finds it""",
     ),
     "salvage": Command(
         "a killed run's open files closed, for readers of Parquet",
-        _salvage_arguments,
-        _salvage,
+        folder_commands.salvage_arguments,
+        folder_commands.salvage_folder,
         """\
   greenup salvage runs/2026-11-22T074100Z-steady-7f3a
       results.open reads a killed run as it is; afterwards pandas and DuckDB see all of it too""",
@@ -408,6 +370,6 @@ COMMANDS: Final = {
   greenup compare runs/new/* --base runs/old/*
   greenup compare runs/tonight/* --history --base history/* --csv drift.csv
       against past nights: weaker, and it says so""",
-        (ExitCode.REGRESSION,),
+        (ExitCode.REGRESSION, ExitCode.UNTRUSTED),
     ),
 }

@@ -1,5 +1,6 @@
 """A summary as text for terminals and CI logs, as Markdown and as a small piece of HTML."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import islice
@@ -170,3 +171,9 @@ def _pairs(counts: dict[str, int]) -> str:
 
 def _md_row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def say(text: str) -> None:
+    """A command's answer on standard output."""
+    sys.stdout.write(text.rstrip("\n") + "\n" if text else "")
+    sys.stdout.flush()

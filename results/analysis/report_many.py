@@ -102,10 +102,10 @@ def _figures(runs: "list[Run]") -> str:
     found = [figures(run, None) for run in runs]
     names = list(dict.fromkeys(name for one in found for name in one))
     rows = [
-        [name, *(milliseconds(math.exp(one[name].shown_log)) if name in one else "-" for one in found)]
-        for name in names
+        [run.record.id, *(milliseconds(math.exp(one[n].shown_log)) if n in one else "-" for n in names)]
+        for run, one in zip(runs, found, strict=True)
     ]
-    return table(["", *(run.record.id for run in runs)], rows)
+    return table(["", *names], rows)
 
 
 @drawn

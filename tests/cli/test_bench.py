@@ -60,6 +60,21 @@ def test_a_bench_runs_both_sides_in_turns_and_compares_only_its_own_runs(sample,
     assert old.exists()
 
 
+def test_a_run_that_is_not_trusted_ends_the_job_with_its_code(sample, tmp_path, capsys):
+    asked = []
+
+    def fake_run(words):
+        asked.append(words)
+        what = sample.Sample(calls=300, seconds=3, stations=2, lost_worker=len(asked) == 2)
+        sample.write(Path(words[words.index("--runs") + 1]), what)
+        return 0
+
+    given = parser().parse_args(["--interleave", "x", "y", "--runs", str(tmp_path)])
+    assert bench(given, fake_run) == 5
+    assert len(asked) == 2
+    assert "worker 01 was lost; a comparison needs trusted runs" in capsys.readouterr().out
+
+
 def test_bad_input_ends_the_job_at_once(tmp_path):
     given = parser().parse_args(["--interleave", "x", "y", "--runs", str(tmp_path)])
     asked = []

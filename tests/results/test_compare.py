@@ -220,3 +220,12 @@ def test_the_command_takes_halves_or_a_named_baseline(runs, tmp_path):
     odd = run_compare(*base)
     assert odd.returncode == 2
     assert "as many candidate as baseline runs" in odd.stderr
+
+
+def test_runs_that_are_not_trusted_are_not_compared_and_say_so_by_their_code(runs, sample, tmp_path):
+    base, candidate = ([run.path for run in arm] for arm in runs)
+    lost = sample.write(tmp_path, sample.Sample(calls=600, seconds=5, stations=5, lost_worker=True))
+    done = run_compare(*candidate, lost, "--base", *base)
+    assert done.returncode == 5
+    assert f"{lost}: NOT TRUSTED" in done.stdout
+    assert "not compared" in done.stdout
