@@ -8,19 +8,15 @@ Stations per second from the first link opened to the last BootNotification acce
 
 import argparse
 import time
+from typing import Any
 
 from locust_worker import LocustWorker, announce
 from sink import Started
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="figures as the last line")
-    parser.add_argument("--stations", type=int, default=5_000)
-    parser.add_argument("--rate", type=float, default=500.0, help="stations started per second")
-    options = parser.parse_args()
-    with Started() as sink, LocustWorker(sink.url, "idle", options.stations, options.rate) as run:
-        run.wait_for("accepted", options.stations)
+def measure(url: str, stations: int, rate_per_s: float) -> dict[str, Any]:
+    with LocustWorker(url, "idle", stations, rate_per_s) as run:
+        run.wait_for("accepted", stations)
         cpu_s = run.cpu_s()
         time.sleep(2.0)
         run.stop()
@@ -30,16 +26,26 @@ def main() -> None:
         calls = run.calls(float(opened_s.min()), float(accepted_s.max()))
         delay_ms = run.run().health["loop_delay_p99_us"].astype(float) / 1e3
         connect_ms = links.loc[links["kind"] == "opened", "connect_us"].astype(float) / 1e3
-    figures = {
-        "stations": options.stations,
-        "stations_per_s": round(options.stations / float(accepted_s.max() - opened_s.min()), 1),
+    return {
+        "stations": stations,
+        "stations_per_s": round(stations / float(accepted_s.max() - opened_s.min()), 1),
         "own_lag_p50_ms": calls["lag_p50_ms"],
         "own_lag_p99_ms": calls["lag_p99_ms"],
         "loop_delay_p99_ms": round(float(delay_ms.max()), 2),  # of the worst second
         "connect_p99_ms": round(float(connect_ms.quantile(0.99)), 2),
-        "cpu_ms_per_boot": round(cpu_s * 1e3 / options.stations, 3),
+        "cpu_ms_per_boot": round(cpu_s * 1e3 / stations, 3),
         "failed": calls["failed"],
     }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="figures as the last line")
+    parser.add_argument("--stations", type=int, default=5_000)
+    parser.add_argument("--rate", type=float, default=500.0, help="stations started per second")
+    options = parser.parse_args()
+    with Started() as sink:
+        figures = measure(sink.url, options.stations, options.rate)
     announce(figures, [f"{name:18s} {value:>10}" for name, value in figures.items()], as_json=options.json)
 
 

@@ -5,6 +5,7 @@ stations and their links are all in it; the master and the central system are ot
 """
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -50,7 +51,11 @@ class LocustWorker:
             "--time-scale",
             str(time_scale),
         ]
-        command += ["--master-bind-host", "127.0.0.1", "--only-summary", "--stop-timeout", "20"]
+        with socket.socket() as free:  # two benchmarks at once do not meet
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+        command += ["--only-summary", "--stop-timeout", "20"]
         self._log = (self.runs / "locust.log").open("w+")
         self.began_s = time.time()
         self._master = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)

@@ -33,6 +33,7 @@ def main() -> None:
             few, many = (resident_kb(sink.url, fleet, column, count) for count in (FEW, MANY))
             slope = (many - few) / (MANY - FEW)
             figures[f"kb_per_{name}_station"] = round(slope, 2)
+            figures[f"mb_at_1000_{name}_stations"] = round(few / 1024, 1)
             lines.append(f"{name:8s}   {few / 1024:10.1f} MB   {many / 1024:9.1f} MB   {slope:14.2f}")
     announce(figures, lines, as_json=options.json)
 

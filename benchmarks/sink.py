@@ -4,19 +4,25 @@ Accepts every WebSocket upgrade with `ocpp1.6`, every station and every call. Ru
 
     python benchmarks/sink.py --port 9000 --processes 2 --interval 300
 
-It prints the port when it listens. Several processes share the port (SO_REUSEPORT).
+It prints the port when it listens. Several processes share the port (SO_REUSEPORT). With `--certificate` and
+`--key` it speaks TLS. `GET /counted` tells how many calls this process has answered, by action.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from base64 import b64encode
+from collections import Counter
 from hashlib import sha1
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar, Self, cast
 
 import uvloop
@@ -33,6 +39,7 @@ class Sink(asyncio.Protocol):
 
     answers: ClassVar[dict[bytes, bytes]] = {}
     transactions: ClassVar[int] = 0
+    counted: ClassVar[Counter[bytes]] = Counter()
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport
@@ -53,6 +60,9 @@ class Sink(asyncio.Protocol):
             if not end:
                 self.rest = head
                 return
+            if head.startswith(b"GET /counted "):
+                self._tell()
+                return
             self._upgrade(head)
         self._cut(data)
 
@@ -65,6 +75,11 @@ class Sink(asyncio.Protocol):
             + b"\r\n\r\n"
         )
         self.upgraded = True
+
+    def _tell(self) -> None:
+        told = json.dumps({action.decode(): count for action, count in self.counted.items()}).encode()
+        self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(told) + told)
+        self.transport.close()
 
     def _cut(self, data: bytes) -> None:
         start, size = 0, len(data)
@@ -85,6 +100,7 @@ class Sink(asyncio.Protocol):
         if first == _TEXT:
             if payload.startswith(b"[2,"):
                 _, ident, _, action, _ = payload.split(b'"', 4)
+                self.counted[action] += 1
                 self._write(_TEXT, b'[3,"' + ident + b'",' + self._payload(action) + b"]")
         elif first == _PING:
             self._write(0x8A, payload)
@@ -108,13 +124,31 @@ class Sink(asyncio.Protocol):
 
 
 class Started:
-    """The sink in processes of its own, for the other benchmarks."""
+    """The sink in processes of its own, for the other benchmarks.
 
-    def __init__(self, processes: int = 1, interval: int = 300) -> None:
+    `tls`: under a certificate made for the occasion; `trusted` is the file that a client verifies it with.
+    """
+
+    def __init__(self, processes: int = 1, interval: int = 300, *, tls: bool = False) -> None:
+        self._folder = TemporaryDirectory()
+        self.trusted = Path(self._folder.name) / "certificate.pem"
         command = [sys.executable, __file__, "--processes", str(processes), "--interval", str(interval)]
+        if tls:
+            key = self.trusted.with_name("key.pem")
+            _make_certificate(self.trusted, key)
+            command += ["--certificate", str(self.trusted), "--key", str(key)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
-        self.url = f"ws://127.0.0.1:{int(self.process.stdout.readline())}/ocpp"
+        self.port = int(self.process.stdout.readline())
+        self.url = f"{'wss' if tls else 'ws'}://127.0.0.1:{self.port}/ocpp"
+
+    def counted(self) -> dict[str, int]:
+        """Calls answered so far, by action; of one process without TLS."""
+        with socket.create_connection(("127.0.0.1", self.port)) as asking:
+            asking.sendall(b"GET /counted HTTP/1.1\r\n\r\n")
+            told = b"".join(iter(lambda: asking.recv(4096), b""))
+        found: dict[str, int] = json.loads(told.partition(b"\r\n\r\n")[2])
+        return found
 
     def __enter__(self) -> Self:
         return self
@@ -122,6 +156,22 @@ class Started:
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait()
+        self._folder.cleanup()
+
+
+def _make_certificate(certificate: Path, key: Path) -> None:
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    command += ["-days", "2", "-subj", "/CN=sink", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
 
 
 def _listening(port: int) -> socket.socket:
@@ -129,12 +179,18 @@ def _listening(port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.bind(("127.0.0.1", port))
+    sock.listen(4096)  # before the port is told
     return sock
 
 
-async def _serve(sock: socket.socket) -> None:
-    server = await asyncio.get_running_loop().create_server(Sink, sock=sock, backlog=4096)
-    await server.serve_forever()
+async def _serve(sock: socket.socket, certificate: str, key: str) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
+    if tls is not None:
+        tls.load_cert_chain(certificate, key)
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, over.set)  # an exception out of a handler gets lost in a callback
+    await loop.create_server(Sink, sock=sock, backlog=4096, ssl=tls)
+    await over.wait()
 
 
 def _children(count: int, port: int) -> tuple[socket.socket | None, list[int]]:
@@ -153,6 +209,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--interval", type=int, default=300, help="heartbeat interval given to stations, s")
+    parser.add_argument("--certificate", default="", help="PEM: speak TLS")
+    parser.add_argument("--key", default="", help="PEM")
     options = parser.parse_args()
     Sink.answers = {
         b"BootNotification": b'{"status":"Accepted","currentTime":"NOW","interval":%d}' % options.interval,
@@ -166,9 +224,8 @@ def main() -> None:
     own, children = _children(options.processes - 1, port)
     if own is None:
         print(port, flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
-        uvloop.run(_serve(own or sock))
+        uvloop.run(_serve(own or sock, options.certificate, options.key))
     finally:
         for child in children:
             os.kill(child, signal.SIGTERM)
