@@ -5,7 +5,7 @@ nothing else ever leaves this module for any bytes.
 """
 
 from functools import cache
-from typing import Annotated, Final, TypeAlias, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Raw, Struct
@@ -68,7 +68,7 @@ class CallError(Struct, array_like=True, tag=4, forbid_unknown_fields=True, gc=F
 
 Frame: TypeAlias = Call | CallResult | CallError
 
-_frame_decoder: Final = msgspec.json.Decoder(Frame)
+_frame_decoder: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(Frame)
 _any_decoder: Final = msgspec.json.Decoder()
 _encoder: Final = msgspec.json.Encoder()
 
@@ -84,11 +84,12 @@ def decode(data: bytes | str) -> Frame:
     `answers`, or, with neither, ignore the message and stay connected (RPC-6).
     """
     try:
-        return cast("Frame", _frame_decoder.decode(data))
+        frame: Frame = _frame_decoder.decode(data)
     except msgspec.ValidationError as error:
         raise _broken_frame(data, str(error)) from None
     except _UNREADABLE as error:
         raise PeerError(ErrorCode.FORMATION_VIOLATION, f"not JSON: {error}") from None
+    return frame
 
 
 def _broken_frame(data: bytes | str, description: str) -> PeerError:
