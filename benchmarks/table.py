@@ -28,6 +28,7 @@ COMMANDS = {
     "memory": ["memory.py"],
     "boot": ["boot.py"],
     "tls": ["tls.py"],
+    "master": ["master.py", "--workers", "16", "63", "--seconds", "8"],
     "scale": ["scale.py", "--stations", "5000", "--seconds", "30"],
     "station": ["station.py"],
     "vehicles": ["vehicles.py"],
