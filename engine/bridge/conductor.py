@@ -81,10 +81,14 @@ class Conductor:
         self._sealed.clear()
         try:
             self.trial = trial = self._begin(self.settings())
-        except PlanError as mistake:
+        except (
+            BaseException
+        ) as failure:  # a quit kills the greenlet that begins: nobody must wait for its seal
             self._sealed.set()
-            self.refuse(mistake)
-            raise StopTest(str(mistake)) from None
+            if not isinstance(failure, PlanError):
+                raise
+            self.refuse(failure)
+            raise StopTest(str(failure)) from None
         finally:
             self._begun.set()
         for client in [LOCAL] if self._local else [node.id for node in self._runner.clients.all]:

@@ -172,3 +172,30 @@ def test_every_call_is_fired_when_a_plug_in_listens(locust, tmp_path):
     program = locust(*SMALL, "--duration", "4s", "-f", f"{tmp_path}/plugin.py,{STEADY}")
     assert program.passed(program.finish())
     assert Counter((tmp_path / "fired.txt").read_text().split())["BootNotification"] == 6
+
+
+SLOW_TO_BEGIN = """
+import gevent
+from engine.bridge import embedded
+
+start = embedded.start
+
+
+def late(*arguments):
+    gevent.sleep(20)
+    return start(*arguments)
+
+
+embedded.start = late
+"""
+
+
+def test_a_test_that_is_over_before_it_has_begun_ends(locust, tmp_path):
+    """Locust kills the greenlet that begins a test when its time is up; the end must not wait for it."""
+    late = tmp_path / "late.py"
+    late.write_text(SLOW_TO_BEGIN)
+    program = locust(*SMALL, "-t", "1s", "-f", f"{STEADY},{late}")
+    assert program.finish(timeout_s=120) == 0, program.said
+    assert program.saw("--run-time limit reached")
+    assert not program.saw("the embedded CSMS runs at")
+    assert not program.saw("Traceback")
