@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from stations.core import authorization, smartcharging, supply, transaction
+from stations.core import authorization, supply, transaction
 from stations.core.authorization import Presented
 from stations.core.connector import Connector, unlock
 from stations.core.dispatch import answers
@@ -35,7 +35,7 @@ def _remote_start(station: "Station", request: RemoteStartTransaction) -> Remote
     """RS-1 … RS-6: Accepted means that the station will try."""
     connector = _for_start(station, request)
     profile = request.charging_profile
-    if profile is not None and smartcharging.remote_start_refusal(profile, supply.rules(station)):
+    if connector and profile and supply.refusal_for_start(station, connector, profile):
         connector = None  # RS-5
     if connector is None or _forbidden(station, "RemoteStartTransaction"):
         return RemoteStartTransactionConf(RemoteStartStopStatus.REJECTED)

@@ -84,14 +84,20 @@ class ChargingProfiles:
         `running` is the transaction on that connector, None for none. It takes effect with the next question.
         """
         reason = refusal(profile, rules) or _misplaced(profile, connector, running)
-        kept = tuple(p for p in self._installed if not _replaces(profile, connector, p))
-        if not reason and len(kept) >= rules.max_installed:
-            reason = f"{len(kept)} profiles are installed already"
+        reason = reason or self.no_room(profile, connector, rules)
         if reason:
             return ChargingProfileStatus.REJECTED, reason
-        installed = (*kept, compiled(profile, connector, now_unix))
+        installed = (*self._beside(profile, connector), compiled(profile, connector, now_unix))
         self._installed = tuple(sorted(installed, key=lambda p: -p.stack_level))
         return ChargingProfileStatus.ACCEPTED, ""
+
+    def no_room(self, profile: wire.ChargingProfile, connector: int, rules: Rules) -> str:
+        """Why there is no place for one more, "" if there is, or if it takes another one's (SC-1, SC-3)."""
+        others = len(self._beside(profile, connector))
+        return f"{others} profiles are installed already" if others >= rules.max_installed else ""
+
+    def _beside(self, profile: wire.ChargingProfile, connector: int) -> tuple[Profile, ...]:
+        return tuple(p for p in self._installed if not _replaces(profile, connector, p))
 
     def clear(self, request: wire.ClearChargingProfile) -> ClearChargingProfileStatus:
         """Remove what a ClearChargingProfile names: the id alone, or the AND of its fields (CP-1 to CP-3)."""

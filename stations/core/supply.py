@@ -24,7 +24,14 @@ from stations.core.keys import (
 )
 from stations.core.limits import offered_a, shares_a
 from stations.core.product_faults import STUCK_A, STUCK_AT_16_A
-from stations.core.smartcharging import ChargingProfiles, Rules, Running, Side, Supply
+from stations.core.smartcharging import (
+    ChargingProfiles,
+    Rules,
+    Running,
+    Side,
+    Supply,
+    remote_start_refusal,
+)
 from stations.wire.messages import ChargingProfile
 from stations.wire.types import ChargingRateUnitType
 
@@ -193,6 +200,15 @@ def rules(station: "Station") -> Rules:
         configuration[MAX_CHARGING_PROFILES_INSTALLED],
         frozenset(_UNITS[unit] for unit in units if unit in _UNITS),
     )
+
+
+def refusal_for_start(station: "Station", connector: Connector, profile: ChargingProfile) -> str:
+    """Why a remote start may not bring this profile to this side, "" if it may (RS-2, RS-5)."""
+    allowed = rules(station)
+    reason = remote_start_refusal(profile, allowed)
+    if reason or station.profiles is None:
+        return reason
+    return station.profiles.no_room(profile, connector.number, allowed)
 
 
 def install_for_start(station: "Station", connector: Connector, profile: ChargingProfile) -> None:

@@ -283,6 +283,18 @@ def test_a_remote_start_brings_its_profile():
 # ---- keeping ----------------------------------------------------------------------------------------
 
 
+def test_a_remote_start_whose_profile_finds_no_room_is_rejected():
+    """RS-2, RS-5, SC-3: Accepted would mean a transaction without the limit that was asked for."""
+    station = bench(personality=SPEC, keys={"MaxChargingProfilesInstalled": "1"}).plug()
+    put(station, 0, profile("TxDefaultProfile", {0: 20}, number=1))
+    asked = {"connectorId": 1, "idTag": "TAG1"}
+    for number, status in ((2, "Rejected"), (1, "Accepted")):
+        brought = profile("TxProfile", {0: 8}, number=number)
+        answer = station.command("RemoteStartTransaction", **asked, chargingProfile=brought)
+        assert answer == {"status": status}
+    assert composite(station.run(5), 1, 10) == {0: 8}
+
+
 def test_profiles_outlive_a_power_cut_except_the_transaction_s():
     """SC-4, E3.37, BOOT-11: and work offline (§3.13.6)."""
     station = charging(bench(personality=SPEC))
