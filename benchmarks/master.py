@@ -26,6 +26,7 @@ import gevent
 import msgspec
 import numpy as np
 import psutil
+from distribution import free_port
 from locust import __version__ as locust_version
 from locust.env import Environment
 from locust.rpc import Message
@@ -195,7 +196,7 @@ def measure(workers: int, stations_each: int, seconds: float) -> dict[str, Any]:
     stations = workers * stations_each
     central = socket.create_server(("127.0.0.1", 0))  # the master looks whether there is one
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log, central:
-        port = _free_port()
+        port = free_port()
         command = [
             sys.executable,
             "-m",
@@ -247,12 +248,6 @@ def measure(workers: int, stations_each: int, seconds: float) -> dict[str, Any]:
         "missing": missing,
         "ended": bool(stopped),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _cpu_s(process: psutil.Process) -> float:
