@@ -30,7 +30,6 @@ COMMANDS = {
     "tls": ["tls.py"],
     "master": ["master.py", "--workers", "16", "63", "--seconds", "8"],
     "distribution": ["distribution.py", "--stations", "5000"],
-    "master": ["master.py", "--workers", "16", "125", "--seconds", "10"],
     "scale": ["scale.py", "--stations", "5000", "--seconds", "30"],
     "station": ["station.py"],
     "vehicles": ["vehicles.py"],
