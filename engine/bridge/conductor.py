@@ -75,21 +75,19 @@ class Conductor:
         if not self._sealed.is_set():  # the page lets one start a test while the last one still ends
             self._sealed.wait()
             self._environment.stats.clear_all()
-        self.codes = set()
-        self.interrupted = False
+        self.codes, self.interrupted = set(), False
         self._begun.clear()
         self._sealed.clear()
         try:
             self.trial = trial = self._begin(self.settings())
-        except (
-            BaseException
-        ) as failure:  # a quit kills the greenlet that begins: nobody must wait for its seal
-            self._sealed.set()
-            if not isinstance(failure, PlanError):
-                raise
-            self.refuse(failure)
-            raise StopTest(str(failure)) from None
+        except PlanError as mistake:
+            self.refuse(mistake)
+            raise StopTest(str(mistake)) from None
         finally:
+            if (
+                self.trial is None
+            ):  # a mistake; or a quit killed the greenlet that begins: nobody waits for it
+                self._sealed.set()
             self._begun.set()
         for client in [LOCAL] if self._local else [node.id for node in self._runner.clients.all]:
             self._tell(client)
