@@ -12,7 +12,6 @@ longest gap between two heartbeats is what Locust's master saw; at eleven second
 import argparse
 import json
 import os
-import socket
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,9 +28,7 @@ def measure(stations: int, rate_per_s: float, workers: int) -> dict[str, Any]:
     with TemporaryDirectory() as folder, Started() as sink:
         notes = Path(folder) / "heartbeats.json"
         os.environ["GREENUP_HEARTBEATS"] = str(notes)
-        port = str(free_port())
         options = ["-f", f"{HERE / 'locust_heartbeats.py'},{STEADY}"]
-        options += ["--master-bind-port", port, "--master-port", port]
         with LocustWorker(sink.url, "idle", stations, rate_per_s, processes=workers, options=options) as run:
             run.wait_for_all("accepted", stations)
             ramp_cpu_s = run.cpu_s()
@@ -66,12 +63,6 @@ def measure(stations: int, rate_per_s: float, workers: int) -> dict[str, Any]:
         "failed": calls["failed"],
         "untrusted": "; ".join(untrusted),
     }
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def main() -> None:

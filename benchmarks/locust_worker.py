@@ -51,9 +51,7 @@ class LocustWorker:
             "--time-scale",
             str(time_scale),
         ]
-        with socket.socket() as free:  # two benchmarks at once do not meet
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        port = str(free_port())  # two benchmarks at once do not meet
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
         command += ["--only-summary", "--stop-timeout", "20"]
         self._log = (self.runs / "locust.log").open("w+")
@@ -145,6 +143,13 @@ class LocustWorker:
     def _said(self) -> str:
         self._log.flush()
         return Path(self._log.name).read_text()[-2_000:]
+
+
+def free_port() -> int:
+    """A port that nobody uses."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def announce(figures: dict[str, Any], lines: list[str], *, as_json: bool) -> None:

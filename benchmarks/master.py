@@ -26,11 +26,11 @@ import gevent
 import msgspec
 import numpy as np
 import psutil
-from distribution import free_port
 from locust import __version__ as locust_version
 from locust.env import Environment
 from locust.rpc import Message
 from locust.rpc.zmqrpc import Client
+from locust_worker import free_port
 
 from engine.bridge import messages, processes, statistics
 from engine.facts import Gauges

@@ -10,7 +10,6 @@ which is free of the machine's noise.
 """
 
 import argparse
-import socket
 import statistics
 import threading
 import time
@@ -19,19 +18,13 @@ from typing import Any
 
 import numpy as np
 import psutil
-from locust_worker import LocustWorker, announce
+from locust_worker import LocustWorker, announce, free_port
 from sink import Started
 
 RATE_PER_S = 500.0
 TIME_SCALE = 6.0  # a MeterValues per station each 10 s
 SETTLE_S = 5.0
 ROUNDS = 2
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class Visitor:
