@@ -1,24 +1,13 @@
-"""Meter values: what is sampled when, and how it is written (MV-*, LG-3, LG-4).
+"""Meter values: what is sampled when, and where the values go (MV-*). `measurands` writes them."""
 
-A list of measurands becomes a template once: the typed wire Structs are encoded with holes for the values,
-and every station that reports the same list fills the same template. Filling is all a sample costs.
-"""
-
-from collections.abc import Callable
-from functools import lru_cache
-from itertools import repeat
-from math import hypot
-from operator import attrgetter, call
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from msgspec import Struct
 
 from stations.core import backlog, calls, wall
 from stations.core.alarms import Alarm
 from stations.core.calls import Outgoing
 from stations.core.dispatch import changes, rings
-from stations.core.key_rules import items, split_phase
 from stations.core.keys import (
     CLOCK_ALIGNED_DATA_INTERVAL,
     METER_VALUE_SAMPLE_INTERVAL,
@@ -29,25 +18,17 @@ from stations.core.keys import (
     STOP_TXN_SAMPLED_DATA,
     Key,
 )
+from stations.core.measurands import NOMINAL_V, Phases, Sight, Template, template
 from stations.core.plan import Personality
 from stations.core.transaction_record import Transaction
 from stations.core.vehicle import Reading
-from stations.wire.messages import MeterValue, SampledValue
-from stations.wire.types import (
-    Action,
-    Location,
-    Measurand,
-    Phase,
-    ReadingContext,
-    UnitOfMeasure,
-    ValueFormat,
-)
+from stations.wire.messages import MeterValue
+from stations.wire.types import Action, ReadingContext
 
 if TYPE_CHECKING:
     from stations.core.connector import Connector
     from stations.core.station import Station
 
-NOMINAL_V: Final = 230.0
 IDLE: Final = Reading((NOMINAL_V,) * 3, (0.0,) * 3, (0.0,) * 3, (0.0,) * 3, 0.0)
 TRIGGERED: Final = "triggered"  # marks MeterValues that are no members of the transaction queue
 _SAMPLE: Final = Alarm.SAMPLE  # by name an enum's members are slow to reach
@@ -56,169 +37,6 @@ _SPEC: Final = Personality.SPEC
 _METER_VALUES: Final = Action.METER_VALUES.value
 _INTERVAL_KEY: Final = METER_VALUE_SAMPLE_INTERVAL.name
 _SAMPLED_KEY: Final = METER_VALUES_SAMPLED_DATA.name
-
-
-class Sight(Struct, gc=False):
-    """Everything a measurand may be computed from at one moment."""
-
-    reading: Reading
-    limit_a: float
-    register_wh: float
-    since_wh: float  # register at the last sample: what an interval counts from
-    phases: int  # that can be offered to this vehicle
-
-
-Column: TypeAlias = Callable[[Sight], float]
-Phased: TypeAlias = Callable[[int], Column]
-"""The column of one phase, 0 to 2, or of all together, -1."""
-Phases: TypeAlias = tuple[float, float, float]
-
-
-def _current(phase: int) -> Column:
-    if phase >= 0:
-        return lambda sight: sight.reading.current_a[phase]
-    return lambda sight: max(sight.reading.current_a)
-
-
-def _voltage(phase: int) -> Column:
-    line = max(phase, 0)
-    return lambda sight: sight.reading.voltage_v[line]
-
-
-def _power(phase: int) -> Column:
-    if phase >= 0:
-        return lambda sight: sight.reading.power_w[phase]
-    return lambda sight: sum(sight.reading.power_w)
-
-
-def _reactive(phase: int) -> Column:
-    if phase >= 0:
-        return lambda sight: sight.reading.reactive_var[phase]
-    return lambda sight: sum(sight.reading.reactive_var)
-
-
-def _factor(phase: int) -> Column:
-    active, reactive = _power(phase), _reactive(phase)
-
-    def factor(sight: Sight) -> float:
-        power_w = active(sight)
-        apparent_va = hypot(power_w, reactive(sight))
-        return power_w / apparent_va if apparent_va else 1.0
-
-    return factor
-
-
-def _whole(column: Column) -> Phased:
-    """A value that phases have no share in."""
-    return lambda _phase: column
-
-
-_limit: Final = _whole(attrgetter("limit_a"))
-_register: Final = _whole(attrgetter("register_wh"))  # "%d" cuts it to whole Wh
-_interval: Final = _whole(lambda sight: sight.register_wh - sight.since_wh)
-_whole_interval: Final = _whole(lambda sight: int(sight.register_wh) - int(sight.since_wh))
-_offered: Final = _whole(lambda sight: sight.limit_a * NOMINAL_V * sight.phases)
-_nothing: Final = _whole(lambda _sight: 0.0)
-
-_A: Final = (UnitOfMeasure.A, "%.2f")
-_W: Final = (UnitOfMeasure.W, "%.1f")
-_WH: Final = (UnitOfMeasure.WH, "%d")
-
-_COLUMNS: Final[dict[Measurand, tuple[Phased, UnitOfMeasure | None, str]]] = {
-    Measurand.CURRENT_IMPORT: (_current, *_A),
-    Measurand.CURRENT_OFFERED: (_limit, *_A),
-    Measurand.ENERGY_ACTIVE_IMPORT_REGISTER: (_register, *_WH),
-    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: (_whole_interval, *_WH),
-    Measurand.POWER_ACTIVE_EXPORT: (_nothing, *_W),
-    Measurand.POWER_ACTIVE_IMPORT: (_power, *_W),
-    Measurand.POWER_FACTOR: (_factor, None, "%.3f"),
-    Measurand.POWER_OFFERED: (_offered, *_W),
-    Measurand.POWER_REACTIVE_IMPORT: (_reactive, UnitOfMeasure.VAR, "%.1f"),
-    Measurand.VOLTAGE: (_voltage, UnitOfMeasure.V, "%.1f"),
-}
-
-_GREENUP: Final[dict[Measurand, tuple[Phased, UnitOfMeasure | None, str]]] = {
-    **_COLUMNS,
-    # LG-3: floats with the digits of a float32, and an export that is the import.
-    Measurand.CURRENT_IMPORT: (_current, UnitOfMeasure.A, "%.8g"),
-    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: (_interval, UnitOfMeasure.WH, "%.8g"),
-    Measurand.POWER_ACTIVE_EXPORT: (_power, UnitOfMeasure.W, "%.8g"),
-    Measurand.POWER_ACTIVE_IMPORT: (_power, UnitOfMeasure.W, "%.8g"),
-}
-
-_GREENUP_CONTEXTS: Final = {
-    ReadingContext.SAMPLE_PERIODIC: ReadingContext.SAMPLE_CLOCK,  # LG-3
-    ReadingContext.TRANSACTION_BEGIN: ReadingContext.INTERRUPTION_BEGIN,
-    ReadingContext.TRANSACTION_END: ReadingContext.INTERRUPTION_END,  # LG-4
-}
-_PHASED: Final = frozenset({Measurand.CURRENT_IMPORT, Measurand.VOLTAGE})  # what the meter has per phase
-_LINES: Final = (Phase.L1, Phase.L2, Phase.L3)
-_NEUTRAL: Final = (Phase.L1_N, Phase.L2_N, Phase.L3_N)
-
-
-class Template(Struct, frozen=True):
-    """A MeterValue as JSON with `%` holes: the timestamp, then one per column."""
-
-    text: str
-    columns: tuple[Column, ...]
-
-    def fill(self, timestamp: str, sight: Sight) -> str:
-        """The JSON of one MeterValue."""
-        return self.text % (timestamp, *map(call, self.columns, repeat(sight)))
-
-
-@lru_cache(maxsize=1024)
-def template(
-    wanted: str, context: ReadingContext, phases: int, personality: Personality, *, main: bool = False
-) -> Template | None:
-    """The template of a measurand list, None for an empty list. `main`: of the main meter (MV-2)."""
-    sampled: list[SampledValue] = []
-    columns: list[Column] = []
-    for item in items(wanted):
-        for phase in _phases_of(item, phases, personality):
-            value, column = _sampled(item, phase, context, personality)
-            if main:
-                value.location = Location.INLET
-            sampled.append(value)
-            columns.append(column(-1 if phase is None else _LINES.index(phase)))
-    if not sampled:
-        return None
-    text = msgspec.json.encode(MeterValue(timestamp="%s", sampled_value=sampled)).decode()
-    return Template(text, tuple(columns))
-
-
-def _phases_of(item: str, phases: int, personality: Personality) -> list[Phase | None]:
-    """MV-6: one value per phase the meter knows. The guide prints one value and no phase (section 14)."""
-    name, suffix = split_phase(item)
-    if suffix:
-        line = Phase(suffix[:2])
-        return [line] if line in _LINES[:phases] else []
-    if personality is Personality.SPEC and phases > 1 and Measurand(name) in _PHASED:
-        return list(_LINES[:phases])
-    return [None]
-
-
-def _sampled(
-    item: str, phase: Phase | None, context: ReadingContext, personality: Personality
-) -> tuple[SampledValue, Phased]:
-    measurand = Measurand(split_phase(item)[0])
-    greenup = personality is Personality.GREENUP
-    column, unit, hole = (_GREENUP if greenup else _COLUMNS)[measurand]
-    label = phase
-    if phase is not None and measurand is Measurand.VOLTAGE:
-        label = _NEUTRAL[_LINES.index(phase)]
-    stops = context in {ReadingContext.TRANSACTION_BEGIN, ReadingContext.TRANSACTION_END}
-    bare = greenup and (stops or measurand is Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL)  # LG-3, LG-4
-    value = SampledValue(
-        value=hole,
-        context=_GREENUP_CONTEXTS.get(context, context) if greenup else context,
-        format=ValueFormat.RAW,
-        measurand=measurand,
-        phase=label,
-        location=None if bare else Location.OUTLET,
-        unit=unit,
-    )
-    return value, column
 
 
 def _sight(station: "Station", connector: "Connector", since_wh: float) -> Sight:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stations.core.events import EvPause, EvResume, Swipe
 from stations.core.key_rules import METERED
 from stations.core.keys import METER_VALUES_SAMPLED_DATA
-from stations.core.meter import template
+from stations.core.measurands import template
 from stations.core.plan import Personality
 from stations.wire.types import ReadingContext, parse_datetime
 from tests.support.bench import EPOCH, bench
