@@ -14,7 +14,7 @@ import numpy as np
 from profiles import fleets, vehicles
 from profiles.cars import Car
 from profiles.curves import Curves
-from profiles.supply import Supply
+from profiles.supply import supply_of
 from stations.core.streams import stream
 
 CARS, SAMPLES, DRIVERS = 2000, 20, 3000
@@ -25,8 +25,8 @@ def plugged(n: int) -> list[Car]:
     for number in range(n):
         luck = stream(1, str(number), "benchmark")
         kind = vehicles.drawn_class("france-2025", luck)
-        _, phases, wish = vehicles.drawn(kind, luck, need_kwh=20.0)
-        car = Car(wish, Supply(1, "s", str(number)), phases=phases, noise=number)
+        phases, wish = vehicles.drawn(kind, luck, need_kwh=20.0)
+        car = Car(wish, supply_of(1, "s", str(number)), phases=phases, noise=number)
         car.offer(0.0, 32.0)
         cars.append(car)
     return cars

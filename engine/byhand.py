@@ -11,7 +11,7 @@ from engine.clock import Clock, monotonic
 from engine.unit import Unit
 from profiles import vehicles
 from profiles.cars import Car, Wish
-from profiles.supply import Supply
+from profiles.supply import supply_of
 from stations.core import events as ev
 from stations.errors import PlanError
 
@@ -25,7 +25,7 @@ def car(name: str | None, identity: str, connector: int) -> Car:
     """A car of a class of the vehicle table, or the patient one; PlanError for a class that is not there."""
     if name:
         return vehicles.single(name, SEED, f"{identity}/{connector}/{monotonic()}")
-    return Car(PATIENT_CAR, Supply(SEED, "by hand", identity), phases=1, noise=connector)
+    return Car(PATIENT_CAR, supply_of(SEED, "by hand", identity), phases=1, noise=connector)
 
 
 def deed(name: str, arguments: dict[str, Any]) -> Callable[[Unit, Clock], None]:

@@ -3,7 +3,7 @@
 import csv
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +43,7 @@ def curves(deployment: Deployment, count: int, step_s: float, longest_s: float) 
             continue
         car.offer(begin_s, limit_a)
         samples = series(car, begin_s, end_s, step_s)
-        yield Curve(visit.vehicle, not car.drawing(end_s), samples)
+        yield Curve(visit.wish.vehicle, not car.drawing(end_s), samples)
         made += 1
         if made == count:
             return
@@ -55,16 +55,15 @@ def _visits(deployment: Deployment) -> Iterator[tuple[Place, float, Visit]]:
     limits_a = [deployment.station(index).plan.product.max_current_a for index in range(deployment.count)]
     schedules = [place.schedule() for place in places]
     begin_s = deployment.start_local_s
-    coming = [(begin_s, index) for index in range(deployment.count)]
-    for schedule in schedules:
-        schedule.next_visit(1, begin_s)
+    coming = [(schedule.next_arrival(1, begin_s), index) for index, schedule in enumerate(schedules)]
+    heapify(coming)
     while True:
-        after_s, index = heappop(coming)
-        visit = schedules[index].next_visit(1, after_s)
-        if isinstance(visit, Visit):
+        at_s, index = heappop(coming)
+        visit = schedules[index].visit(1, at_s)
+        if visit is not None:
             yield places[index], limits_a[index], visit
-            visit = visit.arrive_s + visit.stay_s
-        heappush(coming, (visit, index))
+            at_s += visit.stay_s
+        heappush(coming, (schedules[index].next_arrival(1, at_s), index))
 
 
 def write(made: Iterator[Curve], path: Path) -> int:

@@ -76,12 +76,11 @@ class Session(Struct, frozen=True):
 class _Stay:
     """A car that is plugged, while it is watched."""
 
-    __slots__ = ("begin_s", "car", "out_s", "registers_wh", "vehicle")
+    __slots__ = ("begin_s", "car", "out_s", "registers_wh")
 
-    def __init__(self, begin_s: float, car: Car, vehicle: str, register_wh: int) -> None:
+    def __init__(self, begin_s: float, car: Car, register_wh: int) -> None:
         self.begin_s = begin_s
         self.car = car
-        self.vehicle = vehicle
         self.registers_wh = [register_wh]
         self.out_s: float | None = None
 
@@ -118,11 +117,9 @@ class Witness(Driver):
         return events
 
     def _came(self, event: PlugIn, station: Station, now: float) -> None:
-        visit = self._people.visit(event.connector)
-        assert visit is not None
         assert isinstance(event.vehicle, Car)
         register_wh = station.meter_wh(event.connector, now)
-        stay = self._stays[event.connector] = _Stay(now, event.vehicle, visit.vehicle, register_wh)
+        stay = self._stays[event.connector] = _Stay(now, event.vehicle, register_wh)
         world = self._watch.world
 
         def sample(_: object) -> None:
@@ -187,7 +184,7 @@ def _session(stay: _Stay, out_s: float, site: str, station: str, connector: int)
         charge_h=charge_s / 3600.0,
         pmax_kw=_peak_kw(stay.registers_wh, dwell_s, flow_s),
         site=site,
-        vehicle=stay.vehicle,
+        vehicle=stay.car.wish.vehicle,
         station=station,
         connector=connector,
     )

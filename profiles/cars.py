@@ -9,6 +9,7 @@ The battery side limits the current to `cut + remaining / (power per ampere · t
 that is missing, therefore an exponential taper at full offer, and a later knee when the offer is lower.
 """
 
+from copy import copy
 from math import exp, hypot, inf, log, sqrt
 from typing import Final
 
@@ -24,9 +25,11 @@ _JITTER: Final = 0.0006 * 6**0.5  # of the current, from sample to sample; times
 _SCATTER: Final = (
     0x9E37_79B1  # odd, near 2**32 / golden ratio: neighbouring moments lie far apart in the table
 )
+NOISES: Final = 0x100
+_MOMENTS: Final = 0x1000
+_LAST: Final = _MOMENTS - 1
 _GONE: Final = 28.0  # lags after which nothing is left of an excess in double precision
 _BALANCE: Final = (1.0, 1.006, 0.994)  # active current of L1, L2, L3 relative to their mean
-_, _B2, _B3 = _BALANCE
 _WAIT, _RAMP, _TAPER, _STEP, _PAUSE, _STOP = range(6)
 _DRAWING: Final = frozenset((_RAMP, _TAPER, _STEP))
 
@@ -34,10 +37,19 @@ _DRAWING: Final = frozenset((_RAMP, _TAPER, _STEP))
 def _jitters() -> tuple[float, ...]:
     """Factors on the current; cars and moments pick from them by a hash."""
     luck = stream(0, "meter", "jitter")
-    return tuple(1.0 + _JITTER * (luck.random() - luck.random()) for _ in range(0x1000))
+    return tuple(1.0 + _JITTER * (luck.random() - luck.random()) for _ in range(_MOMENTS))
 
 
 _JITTERS: Final = _jitters()
+
+
+class Window(Struct, frozen=True, gc=False):
+    """A pause, a dip or a time of less current."""
+
+    from_s: float  # after the first current
+    lasts_s: float
+    level: float = 0.0  # share of the current in it; 0: the car stops asking
+    every_s: float = 0.0  # again and again; 0: once
 
 
 class Wish(Struct, frozen=True, gc=False):
@@ -54,11 +66,9 @@ class Wish(Struct, frozen=True, gc=False):
     minimum_a: float = 6.0  # lowest offer the car charges at
     sip_a: float = 0.0  # active current below that, when it has charged before
     reactive_var: float = -150.0  # per phase while current flows
-    window_from_s: float = inf  # after the first current: a pause, a dip or a time of less current
-    window_s: float = 0.0
-    window_level: float = 0.0  # share of the current in it; 0: the car stops asking
-    window_every_s: float = 0.0  # again and again; 0: once
+    window: Window | None = None
     tail: tuple[tuple[float, float], ...] = ()  # after the end: (share of current_a, seconds) one by one
+    vehicle: str = ""  # class of the vehicle table
 
 
 class Piece(Struct, frozen=True, gc=False):
@@ -71,56 +81,30 @@ class Piece(Struct, frozen=True, gc=False):
     energy_wh: float  # at its beginning
 
 
-class Car:
+class Car(Struct, gc=False, eq=False):
     """One vehicle at one socket; implements `stations.core.vehicle.Vehicle`."""
 
-    __slots__ = (
-        "_apply_at",
-        "_ask",
-        "_base_wh",
-        "_drawn_s",
-        "_excess",
-        "_first_at",
-        "_lag",
-        "_level_v",
-        "_limit",
-        "_noise",
-        "_open",
-        "_paused",
-        "_settled",
-        "_since",
-        "_stage",
-        "_step",
-        "_until",
-        "_window_at",
-        "_windowed",
-        "_zero",
-        "phases",
-        "supply",
-        "wish",
-    )  # fmt: skip
-
-    def __init__(self, wish: Wish, supply: Supply, *, phases: int, noise: int) -> None:
-        """`noise` seeds the meter's jitter; `phases` is 1 or 3."""
-        self.phases = phases
-        self.wish = wish
-        self.supply = supply
-        self._level_v = sum(g * volt for g, volt in zip(SUMS[phases][0], supply.level_v, strict=True))
-        self._noise = noise
-        self._ask = 0.0  # the limit that will count from _apply_at on
-        self._limit = 0.0  # the limit that counts
-        self._apply_at = inf
-        self._paused = False
-        self._stage = _STOP
-        self._step = -1
-        self._until = inf
-        self._first_at = inf
-        self._window_at = inf
-        self._windowed = False
-        self._base_wh = self._drawn_s = self._zero = 0.0
-        self._since = self._settled = self._excess = 0.0
-        self._lag = 1.0
-        self._open = True
+    wish: Wish
+    supply: Supply
+    phases: int  # 1 or 3
+    noise: int  # below NOISES: which of the meter's jitters
+    _ask: float = 0.0  # the limit that will count from _apply_at on
+    _limit: float = 0.0  # the limit that counts
+    _apply_at: float = inf
+    _open: bool = True  # the contactor
+    _paused: bool = False
+    _started: bool = False  # current has flowed
+    _windowed: bool = False
+    _window_at: float = inf
+    _stage: int = _STOP
+    _step: int = -1
+    _until: float = inf
+    _since: float = 0.0
+    _settled: float = 0.0
+    _excess: float = 0.0
+    _lag: float = 1.0
+    _base_wh: float = 0.0  # energy less the antiderivative of the power: a constant of the stretch
+    _drawn_s: float = 0.0
 
     # The station's side -----------------------------------------------------------------------------------
 
@@ -155,7 +139,7 @@ class Car:
     def next_change(self, now: float) -> float | None:
         """When `drawing` changes next if the offer stays; a car that dips for ever may answer too early."""
         drawing = self.drawing(now)
-        ahead = self._copy()
+        ahead = copy(self)
         for _ in range(40):
             moment = min(ahead._until, ahead._apply_at)  # noqa: SLF001 — a copy of this very car
             if moment == inf:
@@ -170,25 +154,22 @@ class Car:
             self._advance(now)
         supply = self.supply
         swing = supply.swing(now)
-        v1, v2, v3 = volts = supply.volts(swing)
         settled, excess = self._settled, self._excess
         if self._stage not in _DRAWING or (settled <= 0.0 and excess <= 0.0):
-            return Reading(volts, IDLE, IDLE, IDLE, self._base_wh)
-        energy_wh = self._base_wh + self._joules(now, swing) / 3600.0 - self._zero
-        a1 = settled + excess * exp((self._since - now) / self._lag) if excess else settled
-        a1 *= _JITTERS[(self._noise + int(now * 8.0) * _SCATTER >> 12) & 0xFFF]
+            return Reading(supply.volts(swing, 0.0, 0.0, 0.0), IDLE, IDLE, IDLE, self._base_wh)
+        energy_wh = self._base_wh + self._joules(now, swing) / 3600.0
+        active = settled + excess * exp((self._since - now) / self._lag) if excess else settled
+        active *= _JITTERS[(int(now * 8.0) * _SCATTER >> 12) + self.noise & _LAST]
         reactive = self.wish.reactive_var  # the car controls the active current, the meter sees both
-        drop = supply.resistance_ohm
-        v1 -= drop * a1
-        c1 = hypot(a1, reactive / v1)
         if self.phases == 1:
-            return Reading((v1, v2, v3), (c1, 0.0, 0.0), (v1 * a1, 0.0, 0.0), (reactive, 0.0, 0.0), energy_wh)
-        a2, a3 = a1 * _B2, a1 * _B3
-        v2 -= drop * a2
-        v3 -= drop * a3
-        current = (c1, hypot(a2, reactive / v2), hypot(a3, reactive / v3))
-        power = (v1 * a1, v2 * a2, v3 * a3)
-        return Reading((v1, v2, v3), current, power, (reactive, reactive, reactive), energy_wh)
+            volts = supply.volts(swing, active, 0.0, 0.0)
+            volt = volts[0]
+            current = (hypot(active, reactive / volt), 0.0, 0.0)
+            return Reading(volts, current, (volt * active, 0.0, 0.0), (reactive, 0.0, 0.0), energy_wh)
+        a1, a2, a3 = active * _BALANCE[0], active * _BALANCE[1], active * _BALANCE[2]
+        volts = v1, v2, v3 = supply.volts(swing, a1, a2, a3)
+        current = (hypot(a1, reactive / v1), hypot(a2, reactive / v2), hypot(a3, reactive / v3))
+        return Reading(volts, current, (v1 * a1, v2 * a2, v3 * a3), (reactive,) * 3, energy_wh)
 
     def drawn_s(self, now: float) -> float:
         """Seconds for which current has flowed so far."""
@@ -197,7 +178,7 @@ class Car:
 
     def pieces(self, now: float, until: float) -> list[Piece]:
         """What it will do from `now` to `until` if nobody offers anything else; the car is not moved."""
-        ahead = self._copy()
+        ahead = copy(self)
         ahead._advance(now)  # noqa: SLF001 — a copy of this very car
         found = [ahead._piece()]  # noqa: SLF001 — as above
         while (moment := min(ahead._until, ahead._apply_at)) < until:  # noqa: SLF001 — as above
@@ -208,15 +189,9 @@ class Car:
     def _piece(self) -> Piece:
         flowing = self._flowing()
         settled, excess = (self._settled, self._excess) if flowing else (0.0, 0.0)
-        return Piece(self._since, settled, excess, self._lag, self._base_wh)
+        return Piece(self._since, settled, excess, self._lag, self._energy(self._since))
 
     # What happens by itself -------------------------------------------------------------------------------
-
-    def _copy(self) -> "Car":
-        twin = Car.__new__(Car)
-        for name in Car.__slots__:
-            setattr(twin, name, getattr(self, name))
-        return twin
 
     def _advance(self, now: float) -> None:
         while True:
@@ -237,8 +212,10 @@ class Car:
         if self._stage in (_TAPER, _STEP):
             self._next_step(now)
         elif self._stage == _WAIT:
-            if self._first_at == inf:
-                self._first_at, self._window_at = now, now + self.wish.window_from_s
+            if not self._started:
+                self._started = True
+                if self.wish.window is not None:
+                    self._window_at = now + self.wish.window.from_s
             self._resume(now)
         elif self._stage == _PAUSE or self._window_at <= now:
             self._resume(now)
@@ -255,20 +232,23 @@ class Car:
             return
         self._flow(now, _WAIT, now + self.wish.wake_s)
 
-    def _pass_windows(self, now: float) -> None:
-        wish = self.wish
+    def _window_level(self, now: float) -> float:
+        """Share of the current that a pause or a dip leaves."""
+        window = self.wish.window
+        if window is None:
+            return 1.0
         while self._window_at <= now:
             self._windowed = not self._windowed
             if self._windowed:
-                self._window_at = now + wish.window_s
+                self._window_at = now + window.lasts_s
             else:
-                self._window_at = now + wish.window_every_s if wish.window_every_s else inf
+                self._window_at = now + window.every_s if window.every_s else inf
+        return window.level if self._windowed else 1.0
 
     def _resume(self, now: float) -> None:
         """Approach what offer, on-board charger, window and battery allow from here on."""
         wish = self.wish
-        self._pass_windows(now)
-        level = wish.window_level if self._windowed else 1.0
+        level = self._window_level(now)
         if level == 0.0:
             self._flow(now, _PAUSE, self._window_at)
             return
@@ -344,12 +324,12 @@ class Car:
         lag_s: float = 1.0,
     ) -> None:
         """Close the books at `now` and start another curve."""
+        energy_wh = self._energy(now)
         if self._flowing():
-            self._base_wh = self._energy(now)
             self._drawn_s += now - self._since
         self._since, self._settled, self._excess, self._lag = now, settled, excess, lag_s
         self._stage, self._until = stage, until
-        self._zero = self._integral(now) if stage in _DRAWING else 0.0
+        self._base_wh = energy_wh - self._integral(now) if stage in _DRAWING else energy_wh
 
     def _flowing(self) -> bool:
         return self._stage in _DRAWING and (self._settled > 0.0 or self._excess > 0.0)
@@ -358,14 +338,14 @@ class Car:
         return self._settled + self._excess * exp((self._since - now) / self._lag)
 
     def _watts_per_a(self, current_a: float) -> float:
-        supply = self.supply
-        volts = sum(supply.level_v) if self.phases == 3 else supply.level_v[0]
-        return volts - self.phases * supply.resistance_ohm * current_a
+        feeder = self.supply.feeder
+        volts = sum(feeder.level_v) if self.phases == 3 else feeder.level_v[0]
+        return volts - self.phases * feeder.resistance_ohm * current_a
 
     def _energy(self, now: float) -> float:
         if self._stage not in _DRAWING:
             return self._base_wh
-        return self._base_wh + self._integral(now) - self._zero
+        return self._base_wh + self._integral(now)
 
     def _integral(self, now: float) -> float:
         """Antiderivative of the power at `now`, in Wh."""
@@ -375,16 +355,17 @@ class Car:
         a, b, lag = self._settled, self._excess, self._lag
         u = now - self._since
         supply = self.supply
-        _, squares, slow, fast, faster = SUMS[self.phases]
-        _, _, _, slow_vs, fast_vs, faster_vs = swing
-        level_v, drop = self._level_v, squares * supply.resistance_ohm
-        total = a * (slow * slow_vs + fast * fast_vs + faster * faster_vs)
+        volts, squares, slow, fast, faster = SUMS[self.phases]
+        feeder = supply.feeder
+        (g1, g2, g3), (v1, v2, v3) = volts, feeder.level_v
+        level_v = g1 * v1 + g2 * v2 + g3 * v3
+        total = a * (slow * swing[3] + fast * swing[4] + faster * swing[5])
         if not b or u >= _GONE * lag:
-            return total + a * u * (level_v - drop * a)
+            return total + a * u * (level_v - squares * feeder.resistance_ohm * a)
         decay = exp(-u / lag)
         tail = b * lag * decay
         square = a * a * u - (2.0 * a + 0.5 * b * decay) * tail
-        total += (a * u - tail) * level_v - drop * square
+        total += (a * u - tail) * level_v - squares * feeder.resistance_ohm * square
         rate, share = 1.0 / lag, b * decay
         weights = (slow, slow, slow, slow, slow, fast, faster)
         for weight, (cosine, sine, omega) in zip(weights, supply.waves(now), strict=True):

@@ -68,8 +68,8 @@ class _Supplies:
         supplies = [car.supply for car in cars]
         sums = [SUMS[car.phases] for car in cars]
         balance, self._squares = np.array([s[0] for s in sums]), np.array([[s[1]] for s in sums])
-        self._volts = (balance * np.array([s.level_v for s in supplies])).sum(axis=1, keepdims=True)
-        self._drop = np.array([[s.resistance_ohm] for s in supplies])
+        self._volts = (balance * np.array([s.feeder.level_v for s in supplies])).sum(axis=1, keepdims=True)
+        self._drop = np.array([[s.feeder.resistance_ohm] for s in supplies])
         waves = np.array([s.oscillations for s in supplies])
         slow = waves.shape[1] - 2
         weights = np.array([[s[2]] * slow + [s[3], s[4]] for s in sums])

@@ -10,13 +10,13 @@ from enum import IntEnum
 from math import ceil, inf
 from typing import Any, ClassVar, Final, Protocol
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from profiles.cars import Car
-from profiles.supply import PLATEAU_V, Supply
+from profiles.cars import NOISES, Car
+from profiles.supply import PLATEAU_V, supply_of
 from profiles.visits import Schedule, Visit
 from stations.core.events import Event, PlugIn, PlugOut, PlugOutEv, Swipe
-from stations.core.streams import Stream, stream
+from stations.core.streams import stream
 
 _FREE: Final = frozenset(("Available", "Reserved", "Unavailable", "Faulted"))  # no car is plugged there
 _BROKEN: Final = frozenset(("Unavailable", "Faulted"))
@@ -62,38 +62,56 @@ class Driver(Protocol):
 class Step(IntEnum):
     """Where a visit stands."""
 
-    ARRIVE = 0
-    BADGE = 1
-    LOOK = 2
-    LEAVE = 3
-    PULL = 4
-    GONE = 5
-    NOBODY = 6
+    OPEN = 0  # the run begins: somebody may be there already
+    ARRIVE = 1
+    BADGE = 2
+    LOOK = 3
+    LEAVE = 4
+    PULL = 5
+    GONE = 6
 
 
-class Side:
+class Side(Struct, gc=False):
     """One connector and the person there."""
 
-    __slots__ = ("at", "count", "number", "step", "until", "visit")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.at = inf
-        self.step = Step.ARRIVE
-        self.visit: Visit | None = None
-        self.until = inf  # when the person leaves
-        self.count = 0  # looks or pulls so far
+    number: int
+    at: float  # edge clock: when the next step is due
+    step: Step = Step.OPEN
+    until: float = inf  # when the person leaves
+    tag: int = 0  # of the person's badge
+    count: int = 0  # looks or pulls so far
 
 
 class Place(Protocol):
     """Where a driver's station stands: what the fleet knows about it."""
 
-    seed: int
-    identity: str
-    site: str
-    phases: int
-    connectors: int
-    badge: bool
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+
+    @property
+    def identity(self) -> str:
+        """Of the station."""
+
+    @property
+    def site(self) -> str:
+        """Stations of one site share a grid."""
+
+    @property
+    def phases(self) -> int:
+        """Of the station."""
+
+    @property
+    def connectors(self) -> int:
+        """How many."""
+
+    @property
+    def badge(self) -> bool:
+        """False: nobody shows a badge."""
+
+    @property
+    def start_local_s(self) -> float:
+        """Local time at which the run begins."""
 
     def schedule(self) -> Schedule:
         """Its visits."""
@@ -103,30 +121,25 @@ class Place(Protocol):
 
 
 class People:
-    """The driver of a scheduled station."""
+    """The driver of a scheduled station. Of a visit only what the next step needs is kept."""
 
-    __slots__ = ("_luck", "_place", "_schedule", "_shift_s", "_sides", "_start_local_s")
+    __slots__ = ("_place", "_schedule", "_shift_s", "_sides")
 
-    def __init__(self, place: Place, start_local_s: float) -> None:
-        """`start_local_s` counts when the edge does not call `start` itself."""
+    def __init__(self, place: Place) -> None:
         self._place = place
-        self._start_local_s = start_local_s
         self._sides: tuple[Side, ...] | None = None
         self._schedule: Schedule | None = None
-        self._luck: Stream | None = None
         self._shift_s = 0.0  # edge clock minus local time
 
     def start(self, now: float, local_s: float) -> None:
         """The run begins: local time is `local_s` at `now`, in this week or in one after the start."""
-        weeks = max(0.0, ceil((self._start_local_s - _EARLY_S - local_s) / _WEEK_S))
-        local_s += weeks * _WEEK_S
         place = self._place
+        weeks = max(0.0, ceil((place.start_local_s - _EARLY_S - local_s) / _WEEK_S))
+        local_s += weeks * _WEEK_S
         self._shift_s = now - local_s
-        self._luck = stream(place.seed, place.identity, "people")
-        self._schedule = place.schedule()
-        self._sides = tuple(Side(n) for n in range(1, place.connectors + 1))
-        for side in self._sides:
-            self._await(side, local_s)
+        self._schedule = schedule = place.schedule()
+        numbers = range(1, place.connectors + 1)
+        self._sides = tuple(Side(n, schedule.opening(n, local_s) + self._shift_s) for n in numbers)
 
     def deadline(self) -> float | None:
         """When `act` is wanted next."""
@@ -138,7 +151,7 @@ class People:
     def act(self, now: float, station: StationView) -> list[Event]:
         """One step of each person whose time has come."""
         if self._sides is None:
-            self.start(now, self._start_local_s)
+            self.start(now, self._place.start_local_s)
         assert self._sides is not None
         events: list[Event] = []
         for side in self._sides:
@@ -148,44 +161,37 @@ class People:
                     events.append(event)
         return events
 
-    def visit(self, connector: int) -> Visit | None:
-        """The visit under way or planned at a connector."""
-        return self._sides[connector - 1].visit if self._sides else None
-
     # A visit, step by step. Times count from the planned moment, so a late edge does not make people late.
 
-    def _await(self, side: Side, local_s: float) -> None:
+    def _await(self, side: Side) -> None:
         assert self._schedule is not None
-        coming = self._schedule.next_visit(side.number, local_s)
-        if isinstance(coming, Visit):
-            side.visit, side.step, side.at = coming, Step.ARRIVE, coming.arrive_s + self._shift_s
-        else:
-            side.visit, side.step, side.at = None, Step.NOBODY, coming + self._shift_s
+        coming_s = self._schedule.next_arrival(side.number, side.at - self._shift_s)
+        side.step, side.at = Step.ARRIVE, coming_s + self._shift_s
 
-    def _nobody(self, side: Side, _connector: ConnectorView) -> None:
-        self._await(side, side.at - self._shift_s)
-
-    def _after(self, low_s: float, high_s: float) -> float:
-        assert self._luck is not None
-        return self._luck.uniform(low_s, high_s)
+    def _after(self, side: Side, low_s: float, high_s: float) -> float:
+        """Somebody's hesitation: luck is named by connector, moment and step, so there is no state of it."""
+        place = self._place
+        luck = stream(place.seed, f"{place.identity}/{side.number}/{side.at}/{side.step:d}", "people")
+        return luck.uniform(low_s, high_s)
 
     def _arrive(self, side: Side, connector: ConnectorView) -> Event | None:
-        visit = side.visit
-        assert visit is not None
-        if connector.status in _BROKEN:
-            self._await(side, visit.arrive_s)
+        assert self._schedule is not None
+        opening = side.step is Step.OPEN
+        visit = self._schedule.visit(side.number, side.at - self._shift_s, opening=opening)
+        if visit is None or connector.status in _BROKEN:
+            self._await(side)
             return None
-        side.until = side.at + visit.stay_s
-        side.step, side.count = (Step.BADGE if self._place.badge else Step.LOOK), 0
         event = PlugIn(side.number, car_of(self._place, side.number, visit, self._shift_s))
-        side.at += min(self._after(2.0, 15.0), visit.stay_s / 4)
+        side.until, side.tag, side.count = side.at + visit.stay_s, visit.tag, 0
+        after_s = min(self._after(side, 2.0, 15.0), visit.stay_s / 4)
+        side.step = Step.BADGE if self._place.badge else Step.LOOK
+        side.at += after_s
         return event
 
     def _badge(self, side: Side, _connector: ConnectorView) -> Event:
-        assert side.visit is not None
-        event = Swipe(self._place.id_tag(side.visit.tag), (side.number,))
+        event = Swipe(self._place.id_tag(side.tag), (side.number,))
+        side.at = max(side.at, min(side.at + self._after(side, 8.0, 20.0), side.until))
         side.step = Step.LOOK
-        side.at = max(side.at, min(side.at + self._after(8.0, 20.0), side.until))
         return event
 
     def _look(self, side: Side, connector: ConnectorView) -> Event | None:
@@ -198,18 +204,17 @@ class People:
             return None
         if self._place.badge and connector.status in _FREE | {"Preparing"}:
             side.step = Step.BADGE
-        side.at += self._after(3.0, 10.0)
+        side.at += self._after(side, 3.0, 10.0)
         return None
 
     def _leave(self, side: Side, connector: ConnectorView) -> Event | None:
-        assert side.visit is not None
         side.step, side.count = Step.PULL, 0
-        side.at += self._after(2.0, 5.0)
+        side.at += self._after(side, 2.0, 5.0)
         if connector.transaction is None:
             return None
         if not self._place.badge:
             return PlugOutEv(side.number)
-        return Swipe(self._place.id_tag(side.visit.tag), (side.number,))
+        return Swipe(self._place.id_tag(side.tag), (side.number,))
 
     def _pull(self, side: Side, _connector: ConnectorView) -> Event:
         side.step = Step.GONE
@@ -218,33 +223,33 @@ class People:
 
     def _gone(self, side: Side, connector: ConnectorView) -> Event | None:
         if connector.status in _FREE:
-            self._await(side, side.at - self._shift_s)
+            self._await(side)
             return None
         side.count += 1
         if side.count < _PULLS:
             side.step = Step.LEAVE if connector.transaction is not None and side.count == 1 else Step.PULL
-            side.at += self._after(5.0, 15.0)
+            side.at += self._after(side, 5.0, 15.0)
             return None
         # The lock holds the cable: the car leaves without it.
         side.step, side.count = Step.PULL, 0
-        side.at += self._after(300.0, 900.0)
+        side.at += self._after(side, 300.0, 900.0)
         return PlugOutEv(side.number)
 
     _STEPS: ClassVar = {
+        Step.OPEN: _arrive,
         Step.ARRIVE: _arrive,
         Step.BADGE: _badge,
         Step.LOOK: _look,
         Step.LEAVE: _leave,
         Step.PULL: _pull,
         Step.GONE: _gone,
-        Step.NOBODY: _nobody,
     }
 
 
 def car_of(place: Place, connector: int, visit: Visit, shift_s: float) -> Car:
     """The visitor's car at that station; `shift_s` is the edge clock minus local time."""
-    supply = Supply(place.seed, place.site, place.identity, shift_s)
-    noise = stream(place.seed, f"{place.identity}/{connector}/{visit.arrive_s}", "meter").state
+    supply = supply_of(place.seed, place.site, place.identity, shift_s)
+    noise = stream(place.seed, f"{place.identity}/{connector}/{visit.arrive_s}", "meter").integer(NOISES)
     wish = visit.wish
     if visit.fitted:
         wish = structs.replace(wish, current_a=supply.equivalent_a(wish.current_a, PLATEAU_V))

@@ -302,14 +302,14 @@ class Deployment:
         template = self._templates[which]
         if template is not None:
             plan = template.planned(index + 1, plan, server=common.url_base)
-        standing = _Standing(self, which, rank, identity, variant)
-        return Deployed(plan, People(standing, self.start_local_s), group.name, group.site, group.network)
+        standing = Standing(self, which, rank, identity, variant)
+        return Deployed(plan, People(standing), group.name, group.site, group.network)
 
     def place(self, index: int) -> Place:
         """Where station `index` stands, for whoever wants its visits without the station."""
         deployed = self.station(index)
         which, rank = self.fleet._turns.member(index)  # noqa: SLF001 — as above
-        return _Standing(self, which, rank, deployed.plan.identity, deployed.plan.product)
+        return Standing(self, which, rank, deployed.plan.identity, deployed.plan.product)
 
     def id_tags(self) -> Sequence[Tag]:
         """The badge pool, to be put into a central system that checks badges."""
@@ -343,37 +343,53 @@ class Deployment:
         )
 
 
-class _Standing:
+class Standing(Struct, frozen=True, gc=False):
     """Where one station stands, for its driver (`drivers.Place`)."""
 
-    __slots__ = (
-        "_deployment",
-        "_rank",
-        "_which",
-        "badge",
-        "connectors",
-        "identity",
-        "phases",
-        "seed",
-        "site",
-    )
+    deployment: Deployment
+    which: int  # its group
+    rank: int  # among the stations of the group
+    identity: str
+    product: Product
 
-    def __init__(
-        self, deployment: Deployment, which: int, rank: int, identity: str, product: Product
-    ) -> None:
-        group = deployment.fleet.file.groups[which]
-        self._deployment, self._which, self._rank = deployment, which, rank
-        self.seed = deployment.seed
-        self.identity = identity
-        self.site = group.name
-        self.phases = product.phases
-        self.connectors = product.connectors
-        self.badge = group.badge
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        return self.deployment.seed
+
+    @property
+    def site(self) -> str:
+        """Stations of a group share a grid."""
+        return self._group.name
+
+    @property
+    def phases(self) -> int:
+        """Of the product."""
+        return self.product.phases
+
+    @property
+    def connectors(self) -> int:
+        """Of the product."""
+        return self.product.connectors
+
+    @property
+    def badge(self) -> bool:
+        """False: nobody shows a badge."""
+        return self._group.badge
+
+    @property
+    def start_local_s(self) -> float:
+        """Local time at which the run begins."""
+        return self.deployment.start_local_s
+
+    @property
+    def _group(self) -> Group:
+        return self.deployment.fleet.file.groups[self.which]
 
     def schedule(self) -> Schedule:
         """Its visits."""
-        return self._deployment.visits(self._which).schedule(self.identity, self._rank)
+        return self.deployment.visits(self.which).schedule(self.identity, self.rank)
 
     def id_tag(self, number: int) -> str:
         """The badge `number` of the pool."""
-        return self._deployment.tags.id_tag(number)
+        return self.deployment.tags.id_tag(number)

@@ -1,5 +1,6 @@
 """Site profiles by name: who comes, when, for how long, with which car. Numbers: `profiles/sites/*.toml`."""
 
+from array import array
 from functools import cache
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
@@ -13,7 +14,7 @@ from profiles.mixtures import Mixture
 from profiles.sitefile import Measured, SiteFile, Steady, Variant
 from profiles.supply import PLATEAU_V
 from profiles.visits import Schedule, Visit
-from stations.core.streams import stream
+from stations.core.streams import Stream, stream
 from stations.errors import PlanError
 
 FOLDER: Final = Path(__file__).with_name("sites")
@@ -61,26 +62,25 @@ def visits(
     """The visits of a group's stations, whose product has so many connectors, from `start_s` on."""
     if isinstance(site, Steady):
         return _Steadily(site, seed, tags)
-    return _Places(PlaceKind(site, Mixture(site), mix, connectors, tags), seed, group, start_s)
+    return _Places(PlaceKind(site, Mixture(site), mix, connectors, tags, seed, group, start_s))
 
 
 class _Places:
     """The places of a group: each is as many stations as drivers choose between."""
 
-    def __init__(self, kind: PlaceKind, seed: int, group: str, start_s: float) -> None:
-        self._kind, self._seed, self._group, self._start_s = kind, seed, group, start_s
-        self._size = max(1, round(kind.site.stations * kind.site.connectors / kind.connectors))
+    def __init__(self, kind: PlaceKind) -> None:
+        self._kind = kind
         self._places: dict[int, Place] = {}
 
     def schedule(self, _station: str, rank: int) -> Schedule:
         """The plan of the place's day is worked out when somebody asks for it."""
-        number, station = divmod(rank, self._size)
+        number, station = divmod(rank, self._kind.stations)
+        if self._kind.stations == 1:  # a house shares its place with nobody who would look for it here
+            return StationPlan(Place(self._kind, number), 0)
         place = self._places.get(number)
         if place is None:
-            place = self._places[number] = Place(
-                self._kind, self._seed, f"{self._group}/{number}", self._start_s
-            )
-        return StationPlan(place, self._kind, self._seed, station)
+            place = self._places[number] = Place(self._kind, number)
+        return StationPlan(place, station)
 
 
 class _Steadily:
@@ -99,14 +99,22 @@ class _SteadySchedule:
 
     def __init__(self, site: Steady, seed: int, station: str, tags: int) -> None:
         self._site, self._seed, self._station, self._tags = site, seed, station, tags
-        self._counts: dict[int, int] = {}
+        self._counts = array("L", (0, 0))  # visits so far, by connector
 
-    def next_visit(self, connector: int, after_s: float) -> Visit:
-        """A gap after the last one; the n-th visit's luck does not depend on when the others took place."""
-        site = self._site
-        n = self._counts[connector] = self._counts.get(connector, 0) + 1
-        luck = stream(self._seed, f"{self._station}/{connector}/{n}", "visit")
-        gap_s, stay_s = luck.exponential(site.gap_s), luck.uniform(*site.stay_s)
+    def opening(self, connector: int, now_s: float) -> float:
+        """Nobody is there at the beginning."""
+        return self.next_arrival(connector, now_s)
+
+    def next_arrival(self, connector: int, after_s: float) -> float:
+        """A gap after the last one."""
+        self._counts[connector - 1] += 1
+        return after_s + self._luck(connector).exponential(self._site.gap_s)
+
+    def visit(self, connector: int, at_s: float, *, opening: bool = False) -> Visit:  # noqa: ARG002 — as others
+        """The n-th visit's luck does not depend on when the others took place."""
+        site, luck = self._site, self._luck(connector)
+        luck.random()  # the gap's
+        stay_s = luck.uniform(*site.stay_s)
         phases = luck.choice((1, 3))
         current_a = luck.uniform(*site.current_a)
         need_wh = phases * PLATEAU_V * current_a * stay_s / 3600.0 * luck.uniform(0.3, 0.7)
@@ -117,5 +125,9 @@ class _SteadySchedule:
             wake_s=luck.uniform(0.5, 2.0),
             lag_s=luck.uniform(0.5, 1.5),
             soft_s=luck.uniform(0.5, 1.5),
+            vehicle="demo",
         )
-        return Visit(after_s + gap_s, stay_s, wish, phases, "demo", luck.integer(self._tags))
+        return Visit(at_s, stay_s, wish, phases, luck.integer(self._tags))
+
+    def _luck(self, connector: int) -> Stream:
+        return stream(self._seed, f"{self._station}/{connector}/{self._counts[connector - 1]}", "visit")

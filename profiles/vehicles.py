@@ -13,8 +13,8 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct, structs
 
 from profiles import tomlfile
-from profiles.cars import Car, Wish
-from profiles.supply import PLATEAU_V, Supply
+from profiles.cars import NOISES, Car, Window, Wish
+from profiles.supply import PLATEAU_V, supply_of
 from stations.core.streams import Stream, stream
 from stations.errors import PlanError
 
@@ -22,6 +22,7 @@ TABLE: Final = Path(__file__).with_name("vehicles.toml")
 AS_MEASURED: Final = "as-measured"
 _FULL_LOAD_A: Final = 31.8  # active current of a 32 A socket
 _LEAST_LOSS_H: Final = 0.01
+_NUMBERS: Final[dict[float, float]] = {}  # `_shared`; some thousand at most
 
 Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -90,8 +91,8 @@ def check_mix(name: str) -> None:
 def single(name: str, seed: int, identity: str) -> Car:
     """One car of class `name` that charges until its battery is full: for a station driven by hand."""
     luck = stream(seed, identity, f"vehicle {name}")
-    _, phases, wish = drawn(name, luck, need_kwh=inf, scale_to_battery=True)
-    return Car(wish, Supply(seed, "by hand", identity), phases=phases, noise=luck.bits64())
+    phases, wish = drawn(name, luck, need_kwh=inf, scale_to_battery=True)
+    return Car(wish, supply_of(seed, "by hand", identity), phases=phases, noise=luck.integer(NOISES))
 
 
 def drawn_class(mix: str, luck: Stream) -> str:
@@ -100,78 +101,75 @@ def drawn_class(mix: str, luck: Stream) -> str:
     return luck.choice(tuple(shares), tuple(shares.values()))
 
 
-def drawn(
-    name: str, luck: Stream, *, need_kwh: float, scale_to_battery: bool = False
-) -> tuple[str, int, Wish]:
-    """A car of class `name` that wants `need_kwh` at the plug, but never more than its battery takes."""
+def drawn(name: str, luck: Stream, *, need_kwh: float, scale_to_battery: bool = False) -> tuple[int, Wish]:
+    """Phases and wish of a car of class `name`: `need_kwh` at the plug, or what its battery takes."""
     kind = vehicle_class(name)
     capacity_kwh = _quantile(kind.battery_kwh, luck.random()) / kind.efficiency
     room_kwh = capacity_kwh * (luck.uniform(0.3, 0.8) if scale_to_battery else 0.9)
     taper_s = 0.0
     if luck.random() >= kind.stops_dead:
         taper_s = 60.0 * luck.lognormal(log(kind.taper_min[0]), kind.taper_min[1])
-    wish = _traits(kind, luck, kind.charger_a)
+    wish = _traits(name, kind, luck, kind.charger_a)
     wish = structs.replace(
-        wish, need_wh=1000.0 * min(need_kwh, room_kwh), taper_s=taper_s, cut=luck.uniform(0.08, 0.2)
+        wish,
+        need_wh=1000.0 * min(need_kwh, room_kwh),
+        taper_s=taper_s,
+        cut=_shared(luck.uniform(0.08, 0.2), 3),
     )
-    if wish.window_every_s == 0.0 and luck.random() < 0.15:
-        wish = structs.replace(
-            wish,
-            window_from_s=luck.uniform(300.0, 7200.0),
-            window_s=60.0 * luck.uniform(10.0, 120.0),
-            window_level=luck.choice((0.0, 0.5)),
-        )
-    return name, kind.phases, structs.replace(wish, tail=_tail(kind, luck))
+    if wish.window is None and luck.random() < 0.15:
+        begin_s, lasts_min = luck.uniform(300.0, 7200.0), luck.uniform(10.0, 120.0)
+        wish = structs.replace(wish, window=Window(begin_s, 60.0 * lasts_min, luck.choice((0.0, 0.5))))
+    return kind.phases, structs.replace(wish, tail=_tail(kind, luck))
 
 
-def fitted(session: Fitted, luck: Stream) -> tuple[str, int, Wish]:
-    """A car whose curve gives the session's energy, power and time with current."""
+def fitted(session: Fitted, luck: Stream) -> tuple[int, Wish]:
+    """Phases and wish of a car whose curve gives the session's energy, power and time with current."""
     name = _class_of(session.power_kw, luck)
     kind = vehicle_class(name)
     current_a = min(session.power_kw * 1000.0 / (kind.phases * PLATEAU_V), _FULL_LOAD_A)
     power_kw = current_a * kind.phases * PLATEAU_V / 1000.0
-    wish = structs.replace(_traits(kind, luck, current_a), cut=luck.uniform(0.08, 0.2), grip=0.998)
+    wish = structs.replace(
+        _traits(name, kind, luck, current_a), cut=_shared(luck.uniform(0.08, 0.2), 3), grip=0.998
+    )
     lost_h = max(session.charge_h - session.energy_kwh / power_kw, 0.0)
     if not session.finished:
-        return name, kind.phases, _interrupted(wish, session, power_kw, lost_h, luck)
+        return kind.phases, _interrupted(wish, session, power_kw, lost_h, luck)
     wish = structs.replace(wish, need_wh=session.energy_kwh * 1000.0)
     wish, lost_h = _with_tail(wish, kind, power_kw, lost_h, luck)
     wish, lost_h = _with_taper(wish, session, power_kw, lost_h)
     if lost_h > _LEAST_LOSS_H:
-        return name, kind.phases, _slowed(wish, session, lost_h, luck)
+        return kind.phases, _slowed(wish, session, lost_h, luck)
     idle_h = session.dwell_h - session.charge_h
-    if wish.window_every_s == 0.0 and idle_h > 0.3 and luck.random() < 0.15:
-        wish = structs.replace(
-            wish,
-            window_from_s=3600.0 * session.charge_h * luck.uniform(0.05, 0.6),
-            window_s=3600.0 * min(luck.uniform(0.17, 2.0), 0.8 * idle_h),
-            window_level=0.0,
-        )
-    return name, kind.phases, wish
+    if wish.window is None and idle_h > 0.3 and luck.random() < 0.15:
+        begin_h = session.charge_h * luck.uniform(0.05, 0.6)
+        lasts_h = min(luck.uniform(0.17, 2.0), 0.8 * idle_h)
+        wish = structs.replace(wish, window=Window(3600.0 * begin_h, 3600.0 * lasts_h))
+    return kind.phases, wish
 
 
-def _traits(kind: VehicleClass, luck: Stream, current_a: float) -> Wish:
+def _traits(name: str, kind: VehicleClass, luck: Stream, current_a: float) -> Wish:
     """What belongs to the car, not to the session."""
     wish = Wish(
         current_a=current_a * luck.normal(1.0, 0.002),
-        wake_s=min(luck.lognormal(log(kind.wake_s), 0.5), 60.0),
-        lag_s=luck.uniform(2.0, 4.0),
-        soft_s=luck.uniform(2.5, 8.0),
-        grip=min(max(luck.normal(0.985, 0.02), 0.94), 0.998),
+        wake_s=_shared(min(luck.lognormal(log(kind.wake_s), 0.5), 60.0), 1),
+        lag_s=_shared(luck.uniform(2.0, 4.0), 2),
+        soft_s=_shared(luck.uniform(2.5, 8.0), 2),
+        grip=_shared(min(max(luck.normal(0.985, 0.02), 0.94), 0.998), 3),
         minimum_a=kind.minimum_a,
         sip_a=kind.sip_a,
-        reactive_var=luck.uniform(*kind.reactive_var) * min(current_a / kind.charger_a, 1.0),
+        reactive_var=_shared(luck.uniform(*kind.reactive_var) * min(current_a / kind.charger_a, 1.0), 0),
+        vehicle=name,
     )
     if luck.random() < kind.dips:
         every_s = 3600.0 / 4.5
-        return structs.replace(
-            wish,
-            window_from_s=luck.uniform(60.0, every_s),
-            window_s=20.0,
-            window_level=0.01,
-            window_every_s=every_s,
-        )
+        return structs.replace(wish, window=Window(luck.uniform(60.0, every_s), 20.0, 0.01, every_s))
     return wish
+
+
+def _shared(trait: float, digits: int) -> float:
+    """A trait rounded, so that cars share the number: it is held once, not by every car."""
+    rounded = round(trait, digits)
+    return _NUMBERS.setdefault(rounded, rounded)
 
 
 def _tail(kind: VehicleClass, luck: Stream) -> tuple[tuple[float, float], ...]:
@@ -228,18 +226,15 @@ def _time_to_lose(lost: float) -> float:
 
 def _slowed(wish: Wish, session: Fitted, lost_h: float, luck: Stream) -> Wish:
     """A time of lower current (load sharing, heat) that loses `lost_h`; a car that dips stops dipping."""
-    wish = structs.replace(wish, window_from_s=inf, window_every_s=0.0, window_s=0.0)
     if lost_h < _LEAST_LOSS_H:
-        return wish
+        return structs.replace(wish, window=None)
     level = luck.uniform(0.3, 0.6)
     span_h = 0.85 * session.charge_h
     if lost_h / (1.0 - level) > span_h:
         level = max(1.0 - lost_h / span_h, 0.03)
     window_h = lost_h / (1.0 - level)
     start_h = luck.random() * max(session.charge_h - window_h - 0.02, 0.0)
-    return structs.replace(
-        wish, window_from_s=3600.0 * start_h, window_s=3600.0 * window_h, window_level=level
-    )
+    return structs.replace(wish, window=Window(3600.0 * start_h, 3600.0 * window_h, level))
 
 
 def _class_of(power_kw: float, luck: Stream) -> str:

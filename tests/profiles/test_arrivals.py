@@ -9,26 +9,34 @@ from msgspec import structs
 from profiles import sites
 from profiles.arrivals import DAY_S, Place, PlaceKind, StationPlan, day_of
 from profiles.mixtures import Mixture
-from profiles.visits import Visit
 from stations.errors import PlanError, StationBug
 
 MEASURED = ["work-fr", "home-fr", "home-no", "public-nl", "public-paris", "public-uk"]
 CALIBRATED = {name: sites.load(name) for name in MEASURED}
 
 
-def kind(name="work-fr", **changes):
+def kind(name="work-fr", seed=3, start_s=0.0, **changes):
     site = structs.replace(sites.load(name), **changes)
-    return PlaceKind(site, Mixture(site), "as-measured", site.connectors, 100)
+    return PlaceKind(site, Mixture(site), "as-measured", site.connectors, 100, seed, "here", start_s)
 
 
-def planned(of, days, seed=3, start_s=0.0):
-    """Every stay by connector."""
-    place = Place(of, seed, "here", start_s)
-    stays = {}
+def days_of(of, days):
+    """Day by day the stays that begin on it."""
+    place = Place(of, 0)
     for number in range(days):
-        for at, parked in place.day(number).stays.items():
-            stays.setdefault(at, []).extend(parked)
-    return stays
+        rows = place.stays(number)
+        yield rows[[day_of(arrive_s) == number for arrive_s in rows["arrive_s"]]]
+
+
+def planned(of, days):
+    """Every stay by connector, as (arrival, stay, power)."""
+    stays = {}
+    for rows in days_of(of, days):
+        for row in rows:
+            stays.setdefault(int(row["slot"]), []).append(
+                (float(row["arrive_s"]), float(row["stay_s"]), float(row["power_kw"]))
+            )
+    return {slot: sorted(found) for slot, found in stays.items()}
 
 
 @pytest.mark.parametrize("name", sites.names())
@@ -54,8 +62,8 @@ def test_counts_follow_the_profile(name):
 
 def test_daily_counts_are_over_dispersed_where_the_site_is():
     def spread(shape):
-        place = Place(kind(dispersion_shape=shape, day_shares=[1.0] * 7), 5, "here", 0.0)
-        counts = [sum(map(len, place.day(number).stays.values())) for number in range(300)]
+        of = kind(seed=5, dispersion_shape=shape, day_shares=[1.0] * 7)
+        counts = [len(rows) for rows in days_of(of, 300)]
         return np.var(counts) / np.mean(counts)
 
     assert spread(4.0) > 2.0
@@ -63,8 +71,7 @@ def test_daily_counts_are_over_dispersed_where_the_site_is():
 
 
 def test_weekends_are_quiet_at_work():
-    place = Place(kind(), 5, "here", 0.0)
-    counts = [sum(map(len, place.day(number).stays.values())) for number in range(70)]
+    counts = [len(rows) for rows in days_of(kind(seed=5), 70)]
     weekend = sum(counts[number] for number in range(70) if number % 7 > 4)
     assert weekend < 0.05 * sum(counts)
 
@@ -72,8 +79,8 @@ def test_weekends_are_quiet_at_work():
 @pytest.mark.parametrize("name", MEASURED)
 def test_stays_at_a_connector_never_overlap(name):
     for parked in planned(kind(name, per_connector_day=3.0), 20).values():
-        for first, second in pairwise(parked):
-            assert first.arrive_s + first.stay_s < second.arrive_s
+        for (arrive_s, stay_s, _), (next_s, _, _) in pairwise(parked):
+            assert arrive_s + stay_s < next_s
 
 
 def test_people_wait_at_work_and_give_up_in_the_street():
@@ -86,7 +93,7 @@ def test_people_wait_at_work_and_give_up_in_the_street():
 def test_liked_stations_are_busier():
     stays = planned(kind("public-uk"), 60)
     by_station = [
-        sum(len(parked) for at, parked in stays.items() if at[0] == station) for station in range(30)
+        sum(len(parked) for slot, parked in stays.items() if slot // 2 == station) for station in range(30)
     ]
     assert max(by_station) > 3 * (min(by_station) + 1)
 
@@ -94,52 +101,78 @@ def test_liked_stations_are_busier():
 def test_attempts_fail_as_often_as_the_site_says_and_get_no_energy():
     of = kind("public-uk")
     stays = [parked for at in planned(of, 60).values() for parked in at]
-    share = sum(parked.row < 0 for parked in stays) / len(stays)
+    share = sum(power_kw == 0.0 for _, _, power_kw in stays) / len(stays)
     assert share == pytest.approx(of.site.failed / (1 + of.site.failed), abs=0.03)
 
 
-def plan_of(of, station=0, start_s=0.0, seed=3):
-    return StationPlan(Place(of, seed, "here", start_s), of, seed, station)
+def plan_of(of, station=0):
+    return StationPlan(Place(of, 0), station)
 
 
 def visits(plan, connector, start_s, days):
     found, after = [], start_s
     while after < start_s + days * DAY_S:
-        coming = plan.next_visit(connector, after)
-        if isinstance(coming, Visit):
-            found.append(coming)
-            after = coming.arrive_s + coming.stay_s
-        else:
-            assert coming > after
-            after = coming
+        at_s = plan.next_arrival(connector, after)
+        assert at_s > after
+        visit = plan.visit(connector, at_s)
+        after = at_s
+        if visit is not None:
+            assert visit.arrive_s == at_s
+            found.append(visit)
+            after += visit.stay_s
     return found
 
 
 def test_two_workers_plan_the_same_visits_for_a_station_whoever_asks_first():
     of = kind("public-nl")
-    alone = visits(plan_of(of, 4), 1, 8 * 3600.0, 6)
-    place = Place(of, 3, "here", 0.0)
-    shared = [StationPlan(place, of, 3, station) for station in (1, 4)]
-    first = [plan.next_visit(1, 8 * 3600.0) for plan in shared]
-    assert isinstance(first[1], Visit)
-    assert first[1] == alone[0]
+    alone = visits(plan_of(of, 4), 1, 8 * 3600.0, 12)
+    place = Place(of, 0)
+    shared = [StationPlan(place, station) for station in (1, 4)]
+    shared[0].next_arrival(1, 8 * 3600.0)
+    assert visits(shared[1], 1, 8 * 3600.0, 12) == alone
     assert len(alone) > 2
 
 
+def test_an_edge_that_rounds_finds_its_visitor_and_nobody_at_other_times():
+    plan = plan_of(kind("public-uk"))
+    at_s = plan.next_arrival(1, 9 * 3600.0)
+    assert plan.visit(1, at_s - 1e-3) == plan.visit(1, at_s)
+    assert plan.visit(1, at_s - 5.0) is None
+
+
 def test_a_run_that_starts_at_night_finds_cars_that_are_there_already():
-    of = kind("home-no")
     midnight = 2 * DAY_S
-    there = [plan_of(of, station, midnight).next_visit(1, midnight) for station in range(50)]
-    present = [visit for visit in there if isinstance(visit, Visit) and visit.arrive_s < midnight + 60]
+    of = kind("home-no", start_s=midnight)
+    present = []
+    for station in range(50):
+        plan = StationPlan(Place(of, station), 0)
+        at_s = plan.opening(1, midnight)
+        if at_s < midnight + 60:
+            present.append((at_s, plan.visit(1, at_s, opening=True)))
     assert 8 <= len(present) <= 35
-    assert all(visit.stay_s > 0 for visit in present)
+    assert all(visit.arrive_s == at_s and visit.stay_s > 0 for at_s, visit in present)
+
+
+def test_what_is_left_of_a_stay_is_less_than_the_stay():
+    """A station that joins later finds the same car, further on in its charge."""
+    of = kind("home-no", start_s=2 * DAY_S)
+    for station in range(200):
+        plan = StationPlan(Place(of, station), 0)
+        at_s = plan.opening(1, 2 * DAY_S)
+        early, late = (plan.visit(1, moment, opening=True) for moment in (at_s, at_s + 1800.0))
+        if early and late and at_s < 2 * DAY_S + 60 and early.wish.wake_s < 60:
+            assert late.arrive_s + late.stay_s == pytest.approx(early.arrive_s + early.stay_s)
+            assert late.wish.need_wh <= early.wish.need_wh
+            assert plan.visit(1, at_s + 1800.0) is None  # nobody arrives then
+            return
+    pytest.fail("no car was there")
 
 
 def test_days_long_gone_are_forgotten_and_asking_for_one_is_our_bug():
-    place = Place(kind(), 1, "here", 0.0)
-    place.day(30)
+    place = Place(kind("public-nl"), 0)
+    assert len(place.stays(30)) < 5 * 60 * 2
     with pytest.raises(StationBug):
-        place.day(3)
+        place.stays(3)
 
 
 def test_days_are_cut_at_four_in_the_morning():

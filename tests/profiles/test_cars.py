@@ -1,6 +1,7 @@
 """A plugged car: exact energy, answers to limits, tapers, pauses and ends, in closed form."""
 
 import sys
+from copy import copy
 from math import exp, inf
 
 import numpy as np
@@ -9,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from profiles.cars import RESPONSE_DEAD_S, Car, Wish
-from profiles.supply import Supply
+from profiles.cars import RESPONSE_DEAD_S, Car, Window, Wish
+from profiles.supply import supply_of
 
 PLAIN = Wish(15.9)
 
 
 def supply(name="GU-1"):
-    return Supply(1, "site", name)
+    return supply_of(1, "site", name)
 
 
 def car(wish=PLAIN, phases=3, name="GU-1"):
@@ -45,10 +46,16 @@ wishes = st.builds(
     minimum_a=st.sampled_from([6.0, 8.0]),
     sip_a=st.sampled_from([0.0, 0.43]),
     reactive_var=st.floats(-1200, 120),
-    window_from_s=st.one_of(st.just(inf), st.floats(0, 3000)),
-    window_s=st.floats(10, 3000),
-    window_level=st.sampled_from([0.0, 0.01, 0.5]),
-    window_every_s=st.sampled_from([0.0, 800.0]),
+    window=st.one_of(
+        st.none(),
+        st.builds(
+            Window,
+            from_s=st.floats(0, 3000),
+            lasts_s=st.floats(10, 3000),
+            level=st.sampled_from([0.0, 0.01, 0.5]),
+            every_s=st.sampled_from([0.0, 800.0]),
+        ),
+    ),
     tail=st.sampled_from([(), ((0.0, 300.0), (0.14, 120.0)), ((0.43, 300.0), (0.14, 900.0))]),
 )
 acts = st.lists(
@@ -130,7 +137,7 @@ def test_a_station_is_told_in_time_when_drawing_changes(wish, story):
         change = subject.next_change(now)
         until = now + wait if change is None else min(change, now + wait)
         drawing = subject.drawing(now)
-        twin = subject._copy()
+        twin = copy(subject)
         for share in (0.01, 0.3, 0.7, 0.99):
             assert twin.drawing(now + share * (until - now) - 1e-9 * (until - now)) == drawing
         now += wait
@@ -206,16 +213,14 @@ def test_the_taper_is_exponential_and_begins_later_under_a_lower_limit():
 
 
 def test_pauses_and_dips_come_and_go():
-    pausing = plugged(structs.replace(PLAIN, window_from_s=600.0, window_s=300.0, window_level=0.0))
+    pausing = plugged(structs.replace(PLAIN, window=Window(600.0, 300.0)))
     states = [pausing.drawing(at) for at in (500.0, 700.0, 1000.0)]
     assert states == [True, False, True]
-    halved = plugged(structs.replace(PLAIN, window_from_s=600.0, window_s=300.0, window_level=0.5))
+    halved = plugged(structs.replace(PLAIN, window=Window(600.0, 300.0, 0.5)))
     levels = [halved.reading(at).current_a[0] for at in (500.0, 700.0, 1000.0)]
     assert levels[1] == pytest.approx(levels[0] / 2, rel=0.02)
     assert levels[2] == pytest.approx(levels[0], rel=0.01)
-    dipping = plugged(
-        structs.replace(PLAIN, window_from_s=100.0, window_s=20.0, window_level=0.01, window_every_s=800.0)
-    )
+    dipping = plugged(structs.replace(PLAIN, window=Window(100.0, 20.0, 0.01, 800.0)))
     low = [at for at in range(0, 3600, 4) if power(dipping.reading(float(at))) < 5000 and at > 30]
     assert 4 * 3 <= len(low) <= 4 * 8
     assert all(dipping.drawing(float(at)) for at in range(3600, 7200, 7))

@@ -6,7 +6,7 @@ import pytest
 from profiles import vehicles
 from profiles.cars import Car
 from profiles.curves import Curves, series
-from profiles.supply import Supply
+from profiles.supply import supply_of
 from stations.core.streams import stream
 
 
@@ -15,8 +15,8 @@ def fleet(n=60):
     for number in range(n):
         luck = stream(3, str(number), "curve test")
         kind = vehicles.drawn_class("france-2025", luck)
-        _, phases, wish = vehicles.drawn(kind, luck, need_kwh=luck.uniform(1.0, 30.0))
-        car = Car(wish, Supply(1, "s", str(number)), phases=phases, noise=number)
+        phases, wish = vehicles.drawn(kind, luck, need_kwh=luck.uniform(1.0, 30.0))
+        car = Car(wish, supply_of(1, "s", str(number)), phases=phases, noise=number)
         car.offer(0.0, 32.0)
         if number % 5 == 0:
             car.offer(900.0, 10.0)

@@ -8,13 +8,13 @@ import pytest
 
 from profiles import vehicles
 from profiles.cars import Car
-from profiles.supply import PLATEAU_V, Supply
+from profiles.supply import PLATEAU_V, supply_of
 from stations.core.streams import stream
 from stations.errors import PlanError
 
 
 def charged(wish, phases, seconds):
-    supply = Supply(1, "s", "n")
+    supply = supply_of(1, "s", "n")
     level = wish.current_a
     wish = vehicles.structs.replace(wish, current_a=supply.equivalent_a(level, PLATEAU_V))
     car = Car(wish, supply, phases=phases, noise=1)
@@ -49,7 +49,7 @@ def test_a_mix_is_drawn_by_its_shares():
 def test_a_class_draws_cars_within_its_charger_and_battery(name):
     kind = vehicles.vehicle_class(name)
     for n in range(50):
-        _, phases, wish = vehicles.drawn(name, stream(n, name, "t"), need_kwh=inf)
+        phases, wish = vehicles.drawn(name, stream(n, name, "t"), need_kwh=inf)
         assert phases == kind.phases
         assert wish.current_a <= kind.charger_a * 1.02
         assert 0 < wish.need_wh <= 1000 * kind.battery_kwh[-1] / kind.efficiency
@@ -72,7 +72,7 @@ def test_a_fitted_car_gives_the_energy_in_the_time_with_current(finished):
         energy_kwh = power_kw * fill * charge_h
         dwell_h = charge_h + 3.0 if finished else charge_h
         session = vehicles.Fitted(power_kw, energy_kwh, charge_h, dwell_h, finished)
-        _, phases, wish = vehicles.fitted(session, stream(n, "fit", "t"))
+        phases, wish = vehicles.fitted(session, stream(n, "fit", "t"))
         got_kwh, got_h = charged(wish, phases, 3600.0 * dwell_h)
         off_energy.append(got_kwh / energy_kwh - 1)
         off_time.append(got_h / charge_h - 1)
@@ -83,7 +83,7 @@ def test_a_fitted_car_gives_the_energy_in_the_time_with_current(finished):
 
 
 def test_some_cars_stop_dead_and_some_taper_in_a_fleet_of_2025():
-    wishes = [vehicles.drawn("bev-3ph-16", stream(n, "d", "t"), need_kwh=20.0)[2] for n in range(400)]
+    wishes = [vehicles.drawn("bev-3ph-16", stream(n, "d", "t"), need_kwh=20.0)[1] for n in range(400)]
     dead = sum(wish.taper_s == 0.0 for wish in wishes) / 400
     assert 0.4 < dead < 0.6
 
