@@ -234,6 +234,8 @@ def _slowed(wish: Wish, session: Fitted, lost_h: float, luck: Stream) -> Wish:
         level = max(1.0 - lost_h / span_h, 0.03)
     window_h = lost_h / (1.0 - level)
     start_h = luck.random() * max(session.charge_h - window_h - 0.02, 0.0)
+    if window_h > 0.25 * session.charge_h:
+        start_h = 0.0  # whoever shares for long found the others there: no short start at full current
     return structs.replace(wish, window=Window(3600.0 * start_h, 3600.0 * window_h, level))
 
 
