@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiles.cars import Car, Wish
-from profiles.supply import Supply
+from profiles.supply import supply_of
 from stations.core import status
 from stations.core.connector import THROUGH, TRANSITIONS, Connector, _move
 from stations.core.events import (
@@ -501,7 +501,7 @@ def test_the_page_about_the_table_is_the_table():
 
 def waking_car():
     """Draws two seconds after every offer that follows none."""
-    return Car(Wish(current_a=16.0, wake_s=2.0), Supply(1, "waking", "car"), phases=1, noise=1)
+    return Car(Wish(current_a=16.0, wake_s=2.0), supply_of(1, "waking", "car"), phases=1, noise=1)
 
 
 @pytest.mark.parametrize(
