@@ -12,7 +12,7 @@ from time import process_time_ns
 import numpy as np
 
 from profiles import fleets, vehicles
-from profiles.cars import Car
+from profiles.cars import NOISES, Car
 from profiles.curves import Curves
 from profiles.supply import supply_of
 from stations.core.streams import stream
@@ -26,7 +26,7 @@ def plugged(n: int) -> list[Car]:
         luck = stream(1, str(number), "benchmark")
         kind = vehicles.drawn_class("france-2025", luck)
         phases, wish = vehicles.drawn(kind, luck, need_kwh=20.0)
-        car = Car(wish, supply_of(1, "s", str(number)), phases=phases, noise=number)
+        car = Car(wish, supply_of(1, "s", str(number)), phases=phases, noise=number % NOISES)
         car.offer(0.0, 32.0)
         cars.append(car)
     return cars

@@ -30,6 +30,7 @@ class Call:
     link: int
     at: float
     text: str
+    answers_before: int  # of the station, to CALLs of ours
     answered_at: float | None = None
     told: bool = False  # a story has already looked at it
 
@@ -152,7 +153,8 @@ class Centre:
     def _called(self, link: ServerConnection, number: int, frame: list[Any], text: str) -> None:
         if len(frame) != 4 or not isinstance(frame[1], str) or len(frame[1]) > 36:
             self.faults.append(f"RPC-1/RPC-2: {text}")
-        call = Call(frame[2], frame[3], frame[1], number, asyncio.get_running_loop().time(), text)
+        now_s = asyncio.get_running_loop().time()
+        call = Call(frame[2], frame[3], frame[1], number, now_s, text, len(self.answers))
         here = [other for other in self.calls if other.link == number]
         if any(other.message_id == call.message_id for other in here):
             self.faults.append(f"RPC-2: message id used twice: {text}")
