@@ -1,9 +1,11 @@
 """The run folder: made before anything starts, readable at any moment, finished by one atomic rewrite."""
 
 import contextlib
+import errno
 import os
 import platform
 import secrets as luck
+import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping
 from importlib import metadata
@@ -22,6 +24,7 @@ from results.secrets import command_without_secrets, without_secrets
 from stations.errors import PlanError
 
 RUN_FILE: Final = "run.json"
+LEAST_FREE_BYTES: Final = 16 << 20  # with less the first minute of a run would fill the disk
 
 RUNNING: Final = "running"
 FINISHED: Final = "finished"  # reached its planned end
@@ -87,12 +90,12 @@ class RunFolder(Struct):
     def mark(self, at_us: int, phase: str = "", note: str = "") -> None:
         """Write down that a phase or a hardship begins."""
         self.record.marks.append(Mark(at_us, phase, note))
-        self._write()
+        self._write_if_possible()
 
     def expect(self, workers: Iterable[str]) -> None:
         """Write down who will record, so that a missing worker is seen."""
         self.record.workers = sorted({*self.record.workers, *workers})
-        self._write()
+        self._write_if_possible()
 
     def metadata(self) -> dict[str, str]:
         """What every data file repeats about its run."""
@@ -114,7 +117,7 @@ class RunFolder(Struct):
         shortages: Collection[str] = (),
         exit_code: int | None = None,
     ) -> RunRecord:
-        """Seal the run. May be called again with more receipts; raises OSError when the disk refuses."""
+        """Seal the run. May be called again with more receipts; a disk that refuses makes it untrusted."""
         record = self.record
         record.receipts |= {receipt.worker: receipt for receipt in receipts}
         record.status, record.ended_us, record.exit_code = status, ended_us, exit_code
@@ -123,10 +126,18 @@ class RunFolder(Struct):
         record.station_bugs = station_bugs
         record.shortages = list(shortages)
         record.untrusted = doubts(record)
-        self._write()
+        try:
+            self._write()
+        except OSError as error:
+            record.untrusted.append(f"{RUN_FILE} could not be sealed: {error.strerror or error}")
         with contextlib.suppress(*DISK_ERRORS):  # then only `results.open` sees what the lost ones left open
             close_left_open(self.path, [w for w in record.lost_workers if w not in record.receipts])
         return record
+
+    def _write_if_possible(self) -> None:
+        """A full disk stops no load: the record keeps what it has, and `finish` says what was refused."""
+        with contextlib.suppress(*DISK_ERRORS):
+            self._write()
 
     def _write(self) -> None:
         """Whole or not at all: a reader and a crash see the old file or the new one."""
@@ -174,12 +185,20 @@ def create(
     try:
         folder.path.mkdir(parents=True)
         folder._write()  # noqa: SLF001 — same module: the first write proves that the folder takes bytes
+        _ask_for_room(folder.path)
     except OSError as error:
         why = error.strerror or error
         raise PlanError(
-            f"{root}: cannot write a run folder here ({why}); name another with --results"
+            f"{root}: cannot write a run folder here ({why}); name another with --runs"
         ) from error
     return folder
+
+
+def _ask_for_room(path: Path) -> None:
+    """OSError, and the folder is gone again, when the disk has no room for a run."""
+    if shutil.disk_usage(path).free < LEAST_FREE_BYTES:
+        shutil.rmtree(path)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def read_record(path: Path | str) -> RunRecord:

@@ -229,7 +229,7 @@ def _repeat(run: "Run") -> Iterator[str]:
 def _kept(path: Path) -> Mapping[str, Any] | None:
     try:
         found: Mapping[str, Any] = msgspec.json.decode(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, msgspec.DecodeError):  # none, or cut off by a full disk: as good as none
         return None
     return found
 

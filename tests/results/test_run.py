@@ -122,7 +122,7 @@ def test_receipts_of_workers_that_outlived_their_master_count(tmp_path):
 
 def test_an_unwritable_place_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(PlanError, match=r"cannot write a run folder here \(Not a directory\); .*--results"):
+    with pytest.raises(PlanError, match=r"cannot write a run folder here \(Not a directory\); .*--runs"):
         new_run(tmp_path / "file")
 
 
@@ -137,3 +137,28 @@ def test_a_path_that_is_no_run_a_broken_one_and_a_newer_one_are_told_apart(tmp_p
     (folder.path / "run.json").write_text(record)
     with pytest.raises(PlanError, match="schema version 99"):
         read_record(folder.path)
+
+
+def test_a_disk_with_no_room_for_a_run_is_the_users_mistake_and_nothing_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("results.run.LEAST_FREE_BYTES", 1 << 62)
+    with pytest.raises(PlanError, match=r"cannot write a run folder here \(No space left on device\)"):
+        new_run(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_stops_no_load_and_makes_the_run_untrusted(tmp_path, monkeypatch):
+    folder = new_run(tmp_path)
+
+    def full(_self):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(folder), "_write", full)
+        folder.mark(NOW_US, "steady")
+        folder.expect(["00"])
+        record = folder.finish([], ended_us=NOW_US + 1)
+    assert "run.json could not be sealed: No space left on device" in record.untrusted
+    folder.finish([], ended_us=NOW_US + 1)  # there is room again: nothing was forgotten
+    told = read_record(folder.path)
+    assert [mark.phase for mark in told.marks] == ["steady"]
+    assert told.workers == ["00"]
