@@ -48,9 +48,8 @@ def test_a_process_that_nobody_waits_for_is_gone_too():
         zombie = psutil.Process(int(parent.stdout.readline()))
         known = Process(processes.machine(), zombie.pid, zombie.create_time())
         assert not processes.is_gone(known)
-        while (
-            psutil.Process(parent.pid).name() != "sleep"
-        ):  # a shell may still collect its child, a sleep never does
+        # A shell may still collect its child; a sleep never does.
+        while psutil.Process(parent.pid).name() != "sleep":
             time.sleep(0.01)
         zombie.kill()
         while zombie.status() != psutil.STATUS_ZOMBIE:
