@@ -220,6 +220,10 @@ class Control:
         """A new link."""
         return Link(unit, self._dial, url, authorization)
 
+    def arrived(self, unit: Unit) -> None:
+        """Read at once."""
+        unit.read()
+
     def arm(self, unit: Unit, deadline_s: float) -> None:
         """One timer, for the earliest of what the unit has asked for since it was last woken."""
         if deadline_s >= self._wakes_at:

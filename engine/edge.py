@@ -65,6 +65,9 @@ class Edge(Protocol):
     def open_link(self, unit: "Unit", url: str, authorization: str | None) -> Wire:
         """Start connecting; the answer comes as `link_up` or `link_refused`."""
 
+    def arrived(self, unit: "Unit") -> None:
+        """An answer has come: have the unit `read` it, at once or within milliseconds."""
+
     def arm(self, unit: "Unit", deadline_s: float) -> None:
         """Call `on_deadline` at that real moment, finite; earlier calls do no harm."""
 

@@ -18,7 +18,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from traceback import format_exception
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import uvloop
 from msgspec import Struct
@@ -33,19 +33,23 @@ from engine.journal import Journal
 from engine.keeper import Keeper
 from engine.link import Link
 from engine.ordeal import Ordeal
+from engine.orders import Ask, Begin, ClockOffset, Command, Deploy, Happen, Retire, Stop
 from engine.rough import Rough
 from engine.unit import FOREVER, Unit
 from engine.vitals import Vitals
 from engine.wheel import Wheel
 from profiles.fleetfile import Timestamps
-from profiles.fleets import Deployed
 from profiles.hardship import Hardship
 from results.recorder import Recorder
 from stations.core.events import Event, TransferEnded, TransferWanted
 from stations.errors import PlanError
 
-# A wake-up from sleep costs 25-60 us, more than a round trip: deadlines are served in groups. Half a tick, on
-# average, counts as our own lag.
+if TYPE_CHECKING:
+    from profiles.fleets import Deployed
+
+# A wake-up from sleep costs 25-60 us, more than a round trip, and what runs first after it finds cold caches:
+# deadlines are served in groups, and so are answers, each stamped when it came. Half a tick, on average,
+# counts as our own lag.
 TICK_S: Final = 0.002
 IDLE_TICK_S: Final = 0.02  # when no deadline is near; commands wait this long at most
 WHEEL_S: Final = 0.001
@@ -72,58 +76,6 @@ class LoopSettings(Struct, frozen=True):
     retire_timeout_s: float = 10.0  # real; patience with a station that is asked to go
     hardship: list[Hardship] = []  # begins with `Begin`
     dial: DialSettings = DialSettings()
-
-
-class Deploy(Struct):
-    """Power these stations on, evenly at `rate_per_s` (real seconds); the last command's rate counts."""
-
-    stations: list[tuple[int, Deployed]]
-    rate_per_s: float
-
-
-class Retire(Struct):
-    """Stop these stations gracefully: end transactions, deliver, close. Each is reported as retired."""
-
-    stations: list[int]
-
-
-class Happen(Struct):
-    """One event at one station; ignored when the station is not there."""
-
-    station: int
-    event: Event
-
-
-class Ask(Struct):
-    """Let `question` look at one station, or change it, in the loop's thread; facts bring the `Answer`.
-
-    A PlanError out of it is the mistake of whoever asked.
-    """
-
-    ticket: int
-    station: int
-    question: Callable[[Unit, Clock], Any]
-
-
-class Begin(Struct):
-    """The whole fleet has been started, `ago_s` real seconds ago: hardship's clock runs."""
-
-    ago_s: float
-
-
-class Stop(Struct):
-    """Retire everybody within `timeout_s`, send the last facts, end the thread. Idempotent."""
-
-    timeout_s: float
-
-
-class ClockOffset(Struct):
-    """This worker's clock minus the master's, as last found out."""
-
-    offset_us: int
-
-
-Command: TypeAlias = Deploy | Retire | Happen | Ask | Begin | Stop | ClockOffset
 
 
 class Loop:
@@ -157,6 +109,7 @@ class Loop:
         self._credit = 0.0  # starts that the rate allows by now
         self._due: deque[Unit] = deque()
         self._burst = Burst(self.clock)
+        self._letters: list[Unit] = []  # units with an answer that nobody has read yet
         self._changes: deque[tuple[Unit, Event | None]] = deque()  # events from outside; None: retire
         self._to_look: list[Unit] = []
         self._retired: list[int] = []
@@ -225,6 +178,7 @@ class Loop:
         elapsed_s = now - self._last_tick
         self._last_tick = now
         self._vitals.tick(max(0.0, elapsed_s - self._asked_s))
+        self._read_letters(self._burst)
         while self._inbox:
             command = self._inbox.popleft()
             self._TAKE[type(command)](self, command)
@@ -417,6 +371,17 @@ class Loop:
         """A socket."""
         lenient = unit.station.plan.product.subprotocol_lenient
         return Link(owner, self._dial, url, authorization, lenient=lenient)
+
+    def arrived(self, unit: Unit) -> None:
+        """An answer has come: it is read with the others of this tick, or at once by a loop that idles."""
+        if not self._letters and self._asked_s > TICK_S:
+            self._loop.call_soon(self._read_letters)
+        self._letters.append(unit)
+
+    def _read_letters(self, burst: Burst | None = None) -> None:
+        letters, self._letters = self._letters, []
+        for unit in letters:
+            unit.read(burst)
 
     def arm(self, unit: Unit, deadline_s: float) -> None:
         """Into the wheel."""

@@ -27,6 +27,7 @@ from stations.errors import PlanError
 FOREVER: Final = float("inf")
 
 _TRACEBACK_CHARACTERS: Final = 4_000
+_RESULT: Final = b"[3"  # how a CALLRESULT begins
 
 
 class Stage(IntEnum):
@@ -51,6 +52,8 @@ class Unit:
         "_driver_due",
         "_edge",
         "_later",
+        "_letter",
+        "_letter_at",
         "_open_calls",
         "_showing",
         "_since",
@@ -83,6 +86,8 @@ class Unit:
         self._burst: Burst | None = None  # takes what is sent during `on_deadline`
         self._busy = False
         self._later: list[ev.Event] | None = None  # what happened while effects were being performed
+        self._letter: bytes | None = None  # a message of the peer that nobody has looked into yet
+        self._letter_at = 0.0  # core seconds: when it came
         self._since = 0.0  # core seconds: start of the attempt, then opening of the link
         self._connects = 0
         self._open_calls = 0
@@ -114,6 +119,7 @@ class Unit:
 
     def end(self, bug: str = "") -> None:
         """Leave the world at once."""
+        self.read()
         if self.stage is Stage.ENDED:
             return
         self.stage, self._busy = Stage.ENDED, True  # nothing happens to it any more
@@ -136,12 +142,16 @@ class Unit:
 
     def happen(self, event: ev.Event, due: float | None = None) -> None:
         """The station is told, and what it wants is done. `due`: when a plan wanted the event, core time."""
+        if self._letter is not None:
+            self.read()
         if self._busy:
             if self.stage is not Stage.ENDED:
                 self._later = self._later or []
                 self._later.append(event)
             return
-        now = self._edge.clock.now()
+        self._tell(event, self._edge.clock.now(), due)
+
+    def _tell(self, event: ev.Event, now: float, due: float | None = None) -> None:
         self._busy = True
         perform = self._PERFORM
         try:
@@ -161,6 +171,10 @@ class Unit:
 
     def on_deadline(self, burst: Burst | None = None) -> None:
         """The edge says that the deadline may have come; `burst` takes what is sent, to be written later."""
+        if self._letter is not None:
+            self.read(burst)
+            if self._busy:  # it has ended
+                return
         self._burst = burst
         self._wakes_at = FOREVER
         clock = self._edge.clock
@@ -274,14 +288,36 @@ class Unit:
 
     def link_down(self, code: int | None, reason: str) -> None:
         """The open WebSocket ended."""
-        self._record_end(code, reason)
-        self.happen(ev.LinkDown(code, reason))
+        link = self.link
+        self.read()  # it came before the end
+        if self.link is link:
+            self._record_end(code, reason)
+            self.happen(ev.LinkDown(code, reason))
 
     def received(self, data: bytes) -> None:
-        """One text message."""
+        """One text message: stamped now, read when the edge says, or before anything else happens here."""
         if self.watch is not None:
             self.watch.note("in", data)
-        self.happen(ev.Received(data))
+        if self._busy:
+            self.happen(ev.Received(data))
+            return
+        if self._letter is not None:
+            self.read()
+        edge = self._edge
+        self._letter, self._letter_at = data, edge.clock.now()
+        if data.startswith(_RESULT):
+            edge.arrived(self)
+        else:  # whoever calls us measures how long we take
+            self.read()
+
+    def read(self, burst: Burst | None = None) -> None:
+        """Look into the message that has come, if there is one; `burst` takes what is sent for it."""
+        data = self._letter
+        if data is None or self._busy:
+            return
+        self._letter, self._burst = None, burst
+        self._tell(ev.Received(data), self._letter_at)
+        self._burst = None
 
     def broke_rule(self, rule: str, detail: str, frame: bytes) -> None:
         """The peer broke a transport rule."""

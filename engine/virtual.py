@@ -241,6 +241,10 @@ class World:
         assert owner.index == unit.index
         return Line(self, owner, url, authorization)
 
+    def arrived(self, unit: Unit) -> None:
+        """Read at once."""
+        unit.read()
+
     def arm(self, unit: Unit, deadline_s: float) -> None:
         """One wake-up per unit that counts, the earliest: one that is too early only looks again."""
         if deadline_s < self._armed[unit.index]:

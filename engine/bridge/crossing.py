@@ -14,7 +14,8 @@ from gevent.event import Event
 from engine.clock import monotonic
 from engine.facts import FactBatch
 from engine.keeper import Keeper
-from engine.loop import Command, Loop, LoopSettings, Stop
+from engine.loop import Loop, LoopSettings
+from engine.orders import Command, Stop
 from results.recorder import Recorder
 
 CLOSING_MARGIN_S: Final = 10.0

@@ -16,7 +16,8 @@ from engine.bridge.messages import Closing, Order
 from engine.bridge.options import AS_THE_FLEET_SAYS, Settings, timestamps
 from engine.dial import DialSettings
 from engine.facts import Answer, FactBatch
-from engine.loop import Ask, Begin, ClockOffset, Deploy, LoopSettings, Retire, Stop
+from engine.loop import LoopSettings
+from engine.orders import Ask, Begin, ClockOffset, Deploy, Retire, Stop
 from profiles import fleets
 from results.limits import DEFAULT_LIMITS
 from results.recorder import Recorder

@@ -14,7 +14,8 @@ from websockets.asyncio.server import serve
 
 import engine.keeper
 from engine.dial import DialSettings
-from engine.loop import Ask, Begin, Deploy, Happen, Loop, LoopSettings, Retire, Stop
+from engine.loop import Loop, LoopSettings
+from engine.orders import Ask, Begin, Deploy, Happen, Retire, Stop
 from profiles import fleets
 from profiles.fleetfile import Timestamps
 from profiles.fleets import Deployed

@@ -49,6 +49,9 @@ class Edge:
         self.dialled.append((url, authorization))
         return Line()
 
+    def arrived(self, unit):
+        unit.read()
+
     def arm(self, unit, deadline_s):
         pass
 

@@ -101,10 +101,15 @@ class PaperEdge:
         self.ended = []
         self.persisted = 0
         self.transfers = []
+        self.waits = False  # answers are not read before the edge says
 
     def open_link(self, unit, url, authorization):
         self.links.append(PaperLink(self.clock))
         return self.links[-1]
+
+    def arrived(self, unit):
+        if not self.waits:
+            unit.read()
 
     def arm(self, unit, deadline_s):
         self.armed.append(deadline_s)
@@ -468,3 +473,71 @@ def test_a_burst_goes_out_before_the_link_of_one_of_its_messages_does(end):
         "send",
         "close" if isinstance(end, ev.CloseLink) else "drop",
     ]
+
+
+def waiting(script=None):
+    """A unit to which an answer has come that nobody has read, half a second ago."""
+    edge, station, unit = online(script)
+    edge.waits = True
+    edge.clock.at = T0 + 1.0
+    unit.received(b'[3,"1",{}]')
+    edge.clock.at = T0 + 1.5
+    station.told.clear()
+    return edge, station, unit
+
+
+def test_an_answer_that_waits_to_be_read_counts_as_come_when_it_came():
+    """C6: reading late is not the central system's service time, and not unseen: what follows is late."""
+    follows = ev.OpenCall("2", "Heartbeat", due=T0 + 1.0, free=T0 + 1.0)
+    edge, station, unit = waiting({ev.Received: [ev.Send(b"[2]", follows)]})
+    burst = Burst(edge.clock)
+    unit.read(burst)
+    assert station.told == [(ev.Received(b'[3,"1",{}]'), T0 + 1.0, None)]
+    assert edge.links[0].did == []
+    burst.write()
+    assert follows.sent == pytest.approx(T0 + 1.502)
+    unit.read()
+    assert len(station.told) == 1
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda unit: unit.happen(ev.Swipe("TAG")),
+        lambda unit: unit.on_deadline(),
+        lambda unit: unit.link_down(None, "reset"),
+        lambda unit: unit.received(b'[3,"2",{}]'),
+        lambda unit: unit.received(b'[2,"3","Reset",{}]'),
+        lambda unit: unit.retire(FOREVER),
+        lambda unit: unit.end(),
+    ],
+)
+def test_whatever_happens_next_the_answer_that_came_is_read_before(happens):
+    _, station, unit = waiting()
+    station.due = T0 + 1.2
+    happens(unit)
+    assert station.told[0] == (ev.Received(b'[3,"1",{}]'), T0 + 1.0, None)
+
+
+def test_a_call_of_the_central_system_is_answered_at_once():
+    edge, _, unit = waiting({ev.Received: [ev.Send(b"[3]")]})
+    unit.received(b'[2,"3","Reset",{}]')
+    assert edge.links[0].did == [("send", b"[3]"), ("send", b"[3]")]
+
+
+def test_the_end_of_a_link_that_the_answer_made_the_station_drop_is_no_news():
+    edge, station, unit = waiting({ev.Received: [ev.DropLink()]})
+    unit.link_down(None, "reset")
+    assert [type(event) for event, *_ in station.told] == [ev.Received]
+    assert edge.recorder.of("connection")[-1][0][3] == "dropped by the station"
+
+
+def test_a_station_that_fails_over_an_answer_does_nothing_more():
+    def fails(*_):
+        raise ZeroDivisionError
+
+    edge, station, unit = waiting({ev.Received: fails})
+    station.due = T0 + 1.2
+    unit.on_deadline()
+    assert [index for index, _ in edge.ended] == [7]
+    assert not any("deadline" in told for told in station.told)
