@@ -6,6 +6,7 @@ object store cannot append. What is lost when the machine dies is what was not c
 of calls and transactions. Each machine ships its own workers; only the master's has run.json.
 """
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +49,8 @@ def ship(
         raise PlanError("--to: is empty; name a folder or a URL")
     system, root = _place(url)
     target = f"{root.rstrip('/')}/{run.name}"
+    if "file" in system.protocol:  # an object store may only be away for a moment
+        _check_folder(Path(target), url)
     sent: dict[str, int] = {}
     while True:
         ended = not follow or _has_ended(run)
@@ -76,6 +79,15 @@ def fetch(url: str, folder: Path) -> Path:
             ) from error
         system.get_file(name, str(local))
     return target
+
+
+def _check_folder(folder: Path, url: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise PlanError(f"--to {url}: cannot write there ({error.strerror}); name another") from error
 
 
 def _place(url: str) -> tuple[Any, str]:

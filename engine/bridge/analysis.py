@@ -59,7 +59,8 @@ def conclude(run: RunFolder, *, to_stderr: bool) -> set[ExitCode]:
         commands.append(_check(run.path, thresholds))
     if find_spec("matplotlib") is not None:
         commands.append(["report", path])
-    return codes | {_printed(command, to_stderr=to_stderr) for command in commands}
+    codes |= {_printed(command, to_stderr=to_stderr) for command in commands}
+    return {ExitCode.UNTRUSTED if code is ExitCode.INPUT else code for code in codes}
 
 
 def verdict(run: Path, thresholds: str) -> dict[str, Any]:

@@ -7,15 +7,19 @@ import os
 import socket
 import ssl
 import tempfile
+from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from locust import User
+
 from engine import limits
 from engine.bridge import analysis, csms_vitals, lasting
 from engine.bridge import options as our_options
 from engine.bridge.options import Settings
+from engine.bridge.user import StationUser
 from engine.bridge.web import login
 from stations.errors import PlanError
 
@@ -55,6 +59,7 @@ def check(options: Any) -> None:
         return
     if options.master and options.worker:
         raise PlanError("--master and --worker: a process is one or the other; give one")
+    _check_classes(options)
     if options.worker:  # told by its master, except for what its own machine has
         _check_addresses(our_options.own_addresses(options))
         return
@@ -79,6 +84,36 @@ def check_settings(settings: Settings) -> None:
         probe(settings)
     if settings.csms_memory:
         csms_vitals.source(settings.csms_memory)
+
+
+def _check_classes(options: Any) -> None:
+    """Locust looks at these after `--processes` forked, and its words are a traceback's or misleading."""
+    classes = {found.__name__: found for found in _classes(User)}
+    for name in options.user_classes:
+        if name not in classes:
+            known = ", ".join(sorted(classes))
+            raise PlanError(f"{name}: the locustfile has no such user class; use {known}")
+    chosen = [classes[name] for name in options.user_classes] or classes.values()
+    wanted, unwanted = set(options.tags or ()), set(options.exclude_tags or ())
+    for found in chosen:
+        # As Locust filters; a station is its one task whatever its tags, so it is chosen by its class.
+        tags: list[set[str]] = [getattr(task, "locust_tag_set", set()) for task in found.tasks]
+        if issubclass(found, StationUser) and not any(
+            (tag & wanted or not wanted) and not tag & unwanted for tag in tags
+        ):
+            flag = "--tags" if wanted else "--exclude-tags"
+            given = " ".join(sorted(wanted or unwanted))
+            raise PlanError(
+                f"{flag} {given}: leaves {found.__name__} no task; choose stations by the name of their class"
+            )
+
+
+def _classes(family: type[User]) -> Iterator[type[User]]:
+    """The user classes of the locustfile that was loaded."""
+    for found in family.__subclasses__():
+        if not found.abstract:
+            yield found
+        yield from _classes(found)
 
 
 def _check_size(options: Any) -> None:

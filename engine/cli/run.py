@@ -57,7 +57,8 @@ def run(_name: str, arguments: Sequence[str]) -> int:
     """Print the Locust command and become it; returns only when that fails."""
     words = command(arguments, environ=os.environ)
     print("+ " + shlex.join(["locust", *words]), flush=True)
-    os.execv(sys.executable, [sys.executable, "-m", "locust", *words])  # noqa: S606 — the printed command
+    program = [sys.executable, "-m", "engine.cli.locust_run", *words]
+    os.execv(sys.executable, program)  # noqa: S606 — the printed command
 
 
 def command(arguments: Sequence[str], *, environ: "os._Environ[str] | dict[str, str]") -> list[str]:

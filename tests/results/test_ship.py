@@ -92,6 +92,8 @@ def test_wrong_places_are_one_line(sample_path, tmp_path, place):
     with pytest.raises(PlanError, match="cannot be reached"):
         fetch("nosuchprotocol://user:hunter2@x/y", tmp_path)
     (tmp_path / "file").touch()
+    with pytest.raises(PlanError, match=r"--to .*/file/runs: cannot write there \(Not a directory\)"):
+        ship(sample_path, f"{tmp_path}/file/runs", sleep=pytest.fail)
     ship(sample_path, place)
     with pytest.raises(PlanError, match="cannot write there"):
         fetch(f"{place}/{sample_path.name}", tmp_path / "file")

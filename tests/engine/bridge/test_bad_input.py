@@ -98,6 +98,45 @@ def test_a_mistake_is_one_line(tmp_path, monkeypatch, capsys, arguments, words):
     assert not list(tmp_path.glob("runs/*"))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["Nobody"], "Nobody: the locustfile has no such user class; use GreenUp"),
+        (
+            ["--tags", "night"],
+            "--tags night: leaves GreenUp no task; choose stations by the name of their class",
+        ),
+        (["--worker", "Nobody"], "Nobody: the locustfile has no such user class; use GreenUp"),
+    ],
+)
+def test_a_choice_of_classes_that_leaves_nothing_is_one_line(tmp_path, arguments, words):
+    assert refused(tmp_path, *arguments).endswith(words)
+
+
+@pytest.mark.parametrize(
+    "locustfile",
+    [
+        "from locust import HttpUser\nclass Browser(HttpUser): pass\n",
+        "from engine.bridge import StationUser\n",
+    ],
+)
+def test_a_locustfile_without_stations_is_one_line(tmp_path, locustfile):
+    (tmp_path / "theirs.py").write_text(locustfile)
+    done = subprocess.run(
+        [sys.executable, "-c", "from engine.cli import main; main()", "run", "theirs.py", "--stations", "5"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "greenup run: theirs.py: has no stations; derive a class from engine.bridge.StationUser, "
+        "or start it with locust itself\n"
+    )
+
+
 def test_an_unreachable_csms_is_noticed_before_the_processes_fork(tmp_path, port):
     said = refused(tmp_path, "--csms-url", f"ws://127.0.0.1:{port}/ocpp", "--processes", 2)
     assert "cannot be reached (Connection refused); is it running?" in said

@@ -107,3 +107,14 @@ def test_only_a_threshold_marked_abort_is_a_brake(tmp_path):
     assert not brake.is_wanted(str(file))
     file.write_text(file.read_text().replace("false", "true"))
     assert brake.is_wanted(str(file))
+
+
+def test_a_part_of_the_end_that_fails_is_missing_not_bad_input(locust, tmp_path):
+    """Nothing says that nothing was started when it was, and its end cannot be told."""
+    write(tmp_path, 'boots = "count(calls{action=BootNotification}) == 6"')
+    program = locust(*SMALL, "--duration", "5s")
+    program.wait_for_calls()
+    (tmp_path / "slo.toml").unlink()
+    assert program.finish() == 5, program.said
+    assert program.saw("exit code 5")
+    assert not program.saw("nothing was started")
