@@ -1,6 +1,7 @@
 """The path of a MeterValues round trip in one thread, without kernel and Locust: what our own code costs.
 
-    python benchmarks/hot_path.py [--json]            microseconds, beside a reference of the same run
+    python benchmarks/hot_path.py [--json]            microseconds, beside a reference of the same run, and
+                                                      of the path in small groups between sleeps (`paused_us`)
     python benchmarks/hot_path.py --instructions      machine instructions, which hardly vary (needs valgrind)
 
 Deadline → sample of a real car → CALL → masked frame, then its answer → frame → CallEnded → packed row. Links
@@ -35,6 +36,8 @@ from stations.core.events import TransferWanted
 from stations.core.station import Station
 
 STATIONS = 100
+GROUP = 10
+PAUSE_S = 0.002
 FLEET = str(Path(__file__).with_name("fleets") / "charging.toml")
 UNIX_S = 1_700_000_000.0
 ACCEPTED = {"idTagInfo": {"status": "Accepted"}}
@@ -147,6 +150,22 @@ def charging(folder: Path) -> World:
     raise RuntimeError(f"only {world.tally.sessions} stations charge")
 
 
+def paused_us(world: World, rounds: int = 20) -> float:
+    """The same path in groups of ten after a sleep of two milliseconds: what a loop pays that is not busy."""
+    units, spent_s = world.units, 0.0
+    for _ in range(rounds):
+        for start in range(0, len(units), GROUP):
+            world.units = units[start : start + GROUP]
+            time.sleep(PAUSE_S)
+            began_s = time.thread_time()
+            world.second()
+            spent_s += time.thread_time() - began_s
+            world.clock.at -= 1.0
+        world.clock.at += 1.0
+    world.units = units
+    return round(spent_s / (rounds * len(units)) * 1e6, 2)
+
+
 def by_hand() -> int:
     """The reference: the same work on the same bytes with the standard library."""
     for index in range(STATIONS):
@@ -210,8 +229,11 @@ def main() -> None:
             world = charging(Path(folder))
             unit = "us"
             path, reference = best_us(world.second, options.seconds), best_us(by_hand, options.seconds)
+            paused = paused_us(world)
             world.recorder.close()
     figures = {f"path_{unit}": path, f"reference_{unit}": reference, "ratio": round(path / reference, 2)}
+    if not options.instructions:
+        figures["paused_us"] = paused
     for name, value in figures.items():
         print(f"{name:24} {value:>10}")
     if options.json:
