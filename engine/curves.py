@@ -55,15 +55,17 @@ def _visits(deployment: Deployment) -> Iterator[tuple[Place, float, Visit]]:
     limits_a = [deployment.station(index).plan.product.max_current_a for index in range(deployment.count)]
     schedules = [place.schedule() for place in places]
     begin_s = deployment.start_local_s
-    coming = [(schedule.next_arrival(1, begin_s), index) for index, schedule in enumerate(schedules)]
+    # Stations of one place share a plan that forgets the past, so nobody is asked about a later day too early.
+    coming = [(schedule.next_arrival(1, begin_s), index, True) for index, schedule in enumerate(schedules)]
     heapify(coming)
     while True:
-        at_s, index = heappop(coming)
-        visit = schedules[index].visit(1, at_s)
+        at_s, index, arrives = heappop(coming)
+        visit = schedules[index].visit(1, at_s) if arrives else None
         if visit is not None:
             yield places[index], limits_a[index], visit
-            at_s += visit.stay_s
-        heappush(coming, (schedules[index].next_arrival(1, at_s), index))
+            heappush(coming, (at_s + visit.stay_s, index, False))
+        else:
+            heappush(coming, (schedules[index].next_arrival(1, at_s), index, True))
 
 
 def write(made: Iterator[Curve], path: Path) -> int:

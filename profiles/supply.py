@@ -18,10 +18,10 @@ from stations.core.streams import stream
 PLATEAU_V: Final = 231.0  # usual voltage under load
 _DAY_S: Final = 86_400.0
 _EVENING_S: Final = 19 * 3600.0  # the swing is lowest when the neighbourhood cooks
-_DROP_OHM: Final = (0.25, 0.4)
-_DAY_V: Final = (0.5, 1.2)  # amplitude of the daily swing
-_SLOW: Final = (4, 0.9, 1500.0)  # cosines, standard deviation in V, correlation time in s
-_FAST: Final = (2, 0.6, 25.0)
+_DROP_OHM: Final = (0.3, 0.4)  # measured at stations: 0.32-0.37
+_DAY_V: Final = (0.3, 0.9)  # amplitude of the daily swing
+_SLOW: Final = (4, 0.8, 700.0)  # cosines, standard deviation in V, correlation time in s
+_FAST: Final = (2, 0.5, 25.0)
 
 # Slow waves come from upstream, common to the phases; the fast ones are mostly the neighbours' own.
 FAST_WEIGHTS: Final = ((0.6, 1.0), (-0.5, 1.05), (0.8, 0.7))

@@ -20,6 +20,7 @@ from stations.errors import PlanError
 
 TABLE: Final = Path(__file__).with_name("vehicles.toml")
 AS_MEASURED: Final = "as-measured"
+_LEAST_LOAD_A: Final = 6.0  # IEC 61851-1: no station offers less
 _FULL_LOAD_A: Final = 31.8  # active current of a 32 A socket
 _LEAST_LOSS_H: Final = 0.01
 _NUMBERS: Final[dict[float, float]] = {}  # `_shared`; some thousand at most
@@ -117,8 +118,11 @@ def drawn(name: str, luck: Stream, *, need_kwh: float, scale_to_battery: bool = 
         cut=_shared(luck.uniform(0.08, 0.2), 3),
     )
     if wish.window is None and luck.random() < 0.15:
-        begin_s, lasts_min = luck.uniform(300.0, 7200.0), luck.uniform(10.0, 120.0)
-        wish = structs.replace(wish, window=Window(begin_s, 60.0 * lasts_min, luck.choice((0.0, 0.5))))
+        begin_s, lasts_s = luck.uniform(300.0, 7200.0), luck.uniform(600.0, 7200.0)
+        level = luck.choice((0.0, 0.5))
+        if level and lasts_s > begin_s:
+            begin_s = 0.0  # whoever shares for long found the others there
+        wish = structs.replace(wish, window=Window(begin_s, lasts_s, level))
     return kind.phases, structs.replace(wish, tail=_tail(kind, luck))
 
 
@@ -126,17 +130,22 @@ def fitted(session: Fitted, luck: Stream) -> tuple[int, Wish]:
     """Phases and wish of a car whose curve gives the session's energy, power and time with current."""
     name = _class_of(session.power_kw, luck)
     kind = vehicle_class(name)
-    current_a = min(session.power_kw * 1000.0 / (kind.phases * PLATEAU_V), _FULL_LOAD_A)
+    level_a = session.power_kw * 1000.0 / (kind.phases * PLATEAU_V)
+    current_a = min(max(level_a, _LEAST_LOAD_A), _FULL_LOAD_A)
     power_kw = current_a * kind.phases * PLATEAU_V / 1000.0
     wish = structs.replace(
         _traits(name, kind, luck, current_a), cut=_shared(luck.uniform(0.08, 0.2), 3), grip=0.998
     )
+    if session.finished:
+        wish = structs.replace(wish, need_wh=session.energy_kwh * 1000.0)
     lost_h = max(session.charge_h - session.energy_kwh / power_kw, 0.0)
+    if level_a < _LEAST_LOAD_A:
+        return kind.phases, _in_turns(wish, session, lost_h, luck)
     if not session.finished:
         return kind.phases, _interrupted(wish, session, power_kw, lost_h, luck)
-    wish = structs.replace(wish, need_wh=session.energy_kwh * 1000.0)
     wish, lost_h = _with_tail(wish, kind, power_kw, lost_h, luck)
-    wish, lost_h = _with_taper(wish, session, power_kw, lost_h)
+    if luck.random() >= kind.stops_dead:
+        wish, lost_h = _with_taper(wish, session, power_kw, lost_h)
     if lost_h > _LEAST_LOSS_H:
         return kind.phases, _slowed(wish, session, lost_h, luck)
     idle_h = session.dwell_h - session.charge_h
@@ -229,14 +238,23 @@ def _slowed(wish: Wish, session: Fitted, lost_h: float, luck: Stream) -> Wish:
     if lost_h < _LEAST_LOSS_H:
         return structs.replace(wish, window=None)
     level = luck.uniform(0.3, 0.6)
-    span_h = 0.85 * session.charge_h
-    if lost_h / (1.0 - level) > span_h:
-        level = max(1.0 - lost_h / span_h, 0.03)
     window_h = lost_h / (1.0 - level)
+    if window_h > 0.85 * session.charge_h:
+        return _in_turns(wish, session, lost_h, luck)
     start_h = luck.random() * max(session.charge_h - window_h - 0.02, 0.0)
     if window_h > 0.25 * session.charge_h:
-        start_h = 0.0  # whoever shares for long found the others there: no short start at full current
+        start_h = 0.0  # as in `drawn`: no short start at full current
     return structs.replace(wish, window=Window(3600.0 * start_h, 3600.0 * window_h, level))
+
+
+def _in_turns(wish: Wish, session: Fitted, lost_h: float, luck: Stream) -> Wish:
+    """Full current in turns with little, as a battery does that is kept warm: for sessions that lose most."""
+    share = 1.0 - lost_h / session.charge_h
+    level = 0.3 * share
+    charge_s = 3600.0 * session.charge_h
+    turn_s = charge_s / max(1, round(charge_s / luck.uniform(2400.0, 4800.0)))
+    full_s = turn_s * (share - level) / (1.0 - level)
+    return structs.replace(wish, window=Window(full_s, turn_s - full_s, level, full_s))
 
 
 def _class_of(power_kw: float, luck: Stream) -> str:
