@@ -3,6 +3,7 @@
 import csv
 from argparse import ArgumentParser
 
+import numpy as np
 import pytest
 
 from engine import curves
@@ -29,11 +30,16 @@ def test_series_have_the_promised_columns_and_a_register_that_never_falls(what, 
         assert len(energy) > 2
 
 
-def test_every_session_draws_energy_and_drops_the_voltage():
-    deployment = fleets.of_site("public-nl", 80).deploy(40, url_base="ws://x/", seed=4)
-    made = list(curves.curves(deployment, 30, 60.0, 6 * 3600.0))
-    assert len(made) == 30
-    assert all(curve.samples[-1].energy_wh > 0 for curve in made)
+@pytest.mark.parametrize("profile", ["public-nl", "home-fr"])
+def test_every_session_draws_energy_and_drops_the_voltage(profile):
+    deployment = fleets.of_site(profile, 120).deploy(url_base="ws://x/", seed=4)
+    made = list(curves.curves(deployment, 60, 60.0, 6 * 3600.0))
+    assert len(made) == 60
+    for curve in made:
+        assert curve.samples[-1].energy_wh > 0
+        amperes = [sample.current_a for sample in curve.samples]
+        slope_ohm, _ = np.polyfit(amperes, [sample.voltage_v for sample in curve.samples], 1)
+        assert slope_ohm < 0.0, (curve.vehicle, max(amperes))
     assert {curve.finished for curve in made} == {True, False}
 
 
