@@ -3,7 +3,8 @@
 Sessions, statuses, authorizations and boots are played in full: stations, cars and people are those of a run.
 Only the two kinds of message that a clock sends are left out of the play and added by arithmetic, because
 they are nine in ten and carry no surprise: MeterValues every MeterValueSampleInterval of a transaction,
-Heartbeats in the time between. A test holds the arithmetic against a day with everything in it.
+Heartbeats in the time between. Milliseconds on the line are left out too: the finest figure is of a second.
+A test holds the arithmetic against a day with everything in it.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -17,7 +18,7 @@ from msgspec import Struct, structs
 from engine import forecast_svg
 from engine.central import YesCentral
 from engine.quiet import HEARTBEAT_S as QUIET_HEARTBEAT_S
-from engine.quiet import quieted
+from engine.quiet import prompt, quieted
 from engine.virtual import MONDAY_UNIX_S, Listener, World
 from engine.virtual_line import Line
 from profiles import fleets
@@ -120,7 +121,7 @@ class _Span(Struct, frozen=True):
 
 def day_of(deployment: Deployment, *, heartbeat_s: int = HEARTBEAT_S, seed: int = 1) -> Day:
     """Twenty-four hours of a deployment that starts at 00:00 of its day."""
-    plain = [deployment.station(index) for index in range(deployment.count)]
+    plain = [prompt(deployment.station(index)) for index in range(deployment.count)]
     start_unix_s = MONDAY_UNIX_S + deployment.start_local_s
     ledger = _Ledger(start_unix_s, [_sample_interval(station.plan.product) for station in plain])
     central = _Hearing(start_unix_s, QUIET_HEARTBEAT_S, zero_s=_LEAD_S, bin_s=BIN_S, bins=BINS)
@@ -152,7 +153,7 @@ def storm_of(deployment: Deployment, *, heartbeat_s: int = HEARTBEAT_S, seed: in
     start_unix_s = MONDAY_UNIX_S + deployment.start_local_s
     back_s = _LEAD_S + CUT_FOR_S
     central = _Hearing(start_unix_s, heartbeat_s, zero_s=back_s, bin_s=1.0, bins=STORM_S)
-    plain = [deployment.station(index) for index in range(deployment.count)]
+    plain = [prompt(deployment.station(index)) for index in range(deployment.count)]
     world = World(plain, central, seed=seed, start_unix_s=start_unix_s)
     world.start(per_s=max(deployment.count / _LEAD_S * 2.0, 10.0))
     world.run(_LEAD_S)

@@ -16,9 +16,9 @@ class Weather:
     __slots__ = ("_base", "_luck", "now")
 
     def __init__(self, base: Network | None, luck: Stream) -> None:
-        """`base`: the line on a good day, None for a perfect one."""
+        """`base`: the line on a good day, None for a perfect one. Its cuts are hardships of their own."""
         self.now: list[Hardship] = []
-        self._base = base
+        self._base = base if base is not None and base.slow else None
         self._luck = luck
 
     def begins(self, hardship: Hardship) -> bool:

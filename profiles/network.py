@@ -20,3 +20,8 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
         Share, Meta(description="share of the cuts in which nobody is told: the connection is half open")
     ] = 0.0
     bandwidth_kbit_s: Annotated[float, Meta(gt=0, description="bandwidth limit")] | None = None
+
+    @property
+    def slow(self) -> bool:
+        """Whether a message takes longer than on a perfect line."""
+        return bool(self.latency_ms or self.jitter_ms or self.bandwidth_kbit_s)

@@ -5,11 +5,14 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from engine import forecast, forecast_svg
 from engine.central import YesCentral
+from engine.quiet import prompt
 from engine.virtual import MONDAY_UNIX_S, World
 from profiles import fleets
+from profiles.network import Network
 from stations.errors import PlanError
 
 STATIONS = 40
@@ -42,6 +45,14 @@ def test_the_arithmetic_agrees_with_a_day_in_which_every_message_is_sent(fleet, 
         expected = float(rates.sum() * forecast.BIN_S)
         if played[action] > 50:
             assert expected == pytest.approx(played[action], rel=0.05), action
+
+
+def test_lines_lose_no_time_in_a_forecast_but_break_as_often(fleet):
+    station = fleet.deploy(1, url_base="ws://x/").station(0)
+    line = Network(latency_ms=50, jitter_ms=9, bandwidth_kbit_s=8, cuts_per_day=3, half_open=0.5)
+    poor = structs.replace(station, network=line)
+    assert prompt(poor) == structs.replace(station, network=Network(cuts_per_day=3, half_open=0.5))
+    assert prompt(prompt(poor)) == prompt(poor)
 
 
 def test_a_working_day_has_its_shape(told):

@@ -4,7 +4,9 @@ from collections import Counter
 
 import pytest
 
+from engine.rough import Rough
 from engine.virtual import MONDAY_UNIX_S, Latency, Listener, World
+from engine.virtual_line import Line
 from profiles.hardship import Hardship, Verb
 from profiles.network import Network
 from stations.core.events import CallEnded, Finding, Outcome, TransactionChanged
@@ -279,6 +281,13 @@ def test_a_poor_line_is_poor_from_the_start_and_forever():
     assert {verb for _, _, kind, verb in book.links if kind == "hardship"} == {"cut", "hold"}
     assert {"lost", "closed", "unreachable"}.isdisjoint({kind for _, _, kind, _ in book.links})
     assert central.orphans == []
+
+
+def test_nothing_stands_between_a_station_and_a_line_that_only_breaks():
+    for network, kind in ((Network(cuts_per_day=1e-9), Line), (Network(latency_ms=1), Rough)):
+        world, _, _ = a_world(network=network)
+        world.run(60.0)
+        assert isinstance(world.units[0].link, kind)
 
 
 def test_a_slow_reader_asks_and_does_not_listen():
