@@ -55,7 +55,7 @@ def _visits(deployment: Deployment) -> Iterator[tuple[Place, float, Visit]]:
     limits_a = [deployment.station(index).plan.product.max_current_a for index in range(deployment.count)]
     schedules = [place.schedule() for place in places]
     begin_s = deployment.start_local_s
-    # Stations of one place share a plan that forgets the past, so nobody is asked about a later day too early.
+    # Stations of one place share a plan that forgets the past: nobody is asked about a later day early.
     coming = [(schedule.next_arrival(1, begin_s), index, True) for index, schedule in enumerate(schedules)]
     heapify(coming)
     while True:
