@@ -35,12 +35,17 @@ $(VENV)/.dev-ready: $(VENV)/.run-ready
 test: setup-dev  ## set-up, then every check and every test
 	@$(MAKE) --no-print-directory check && echo "make test: all checks and tests passed"
 
-thirdparty: setup-dev $(VENV)/.arthexis-ready  ## the tests against central systems of others, Arthexis among them
-	@GREENUP_ARTHEXIS=$(abspath $(VENV))/arthexis/bin/python $(BIN)/python -m pytest -m thirdparty tests/engine/bridge
+# Each of the others in a place of its own: their pins are not ours, and one is not Python.
+thirdparty: setup-dev $(VENV)/.arthexis-ready $(VENV)/.ocpp-rpc-ready  ## the tests against central systems of others
+	@GREENUP_ARTHEXIS=$(abspath $(VENV))/arthexis/bin/python GREENUP_OCPP_RPC=$(abspath $(VENV))/ocpp-rpc \
+	  $(BIN)/python -m pytest -m thirdparty tests/engine/bridge
 
-# Its pins are not ours: an environment of its own.
 $(VENV)/.arthexis-ready: $(VENV)/.venv-ready
 	@$(PYTHON) -m venv $(VENV)/arthexis && $(VENV)/arthexis/bin/python -m pip install -q arthexis==2.0.0
+	@touch $@
+
+$(VENV)/.ocpp-rpc-ready: $(VENV)/.venv-ready
+	@npm install --silent --no-audit --no-fund --prefix $(VENV)/ocpp-rpc ocpp-rpc@2.2.1
 	@touch $@
 
 check: lint types contracts unit

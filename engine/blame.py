@@ -16,7 +16,7 @@ BARRED: Final = "barred"  # an attempt that hardship did not let through
 AFTERMATH_S: Final = 60.0  # real; a peer may notice late that nobody was there
 
 _UNANSWERED: Final = frozenset({Outcome.CLOSED, Outcome.TIMEOUT})
-_LATE_ANSWER: Final = "RPC-5"
+_KEPT_BACK: Final = frozenset({"RPC-4", "RPC-5"})  # no answer in time, and one that comes late
 
 
 def excuse(unit: "Unit", now: float, *, lasting: bool) -> None:
@@ -54,4 +54,4 @@ def ours(opened: float, now: float, excused_until: float, scale: float) -> bool:
 
 def provoked(finding: Finding, now: float, excused_until: float, scale: float) -> bool:
     """Whether a rule was broken only because we had kept answers back until nobody waited for them."""
-    return finding.rule == _LATE_ANSWER and now <= excused_until + AFTERMATH_S * scale
+    return finding.rule in _KEPT_BACK and now <= excused_until + AFTERMATH_S * scale

@@ -42,10 +42,7 @@ _RULES: Final = (
         "decoding: JSON, element count, types",
     ),
     Rule("RPC-2", _E, "A message id is too long or reused", "OCPP-J 1.6 §4.1.4", "more than 36 characters"),
-    Rule(
-        "RPC-3", _W, "A second CALL before the first was answered", "OCPP-J 1.6 §4.1.1", "commands in a row"
-    ),
-    Rule("RPC-4", _E, "A CALL was never answered", "OCPP-J 1.6 §4.1.1", "our time-out ended the wait"),
+    Rule("RPC-4", _E, "A CALL was not answered in time", "OCPP-J 1.6 §4.1.1", "our time-out ended the wait"),
     Rule(
         "RPC-5",
         _E,

@@ -31,6 +31,9 @@ FINISHED: Final = "finished"  # reached its planned end
 STOPPED: Final = "stopped"  # Ctrl-C or the web page's button
 ABORTED: Final = "aborted"  # a brake: a threshold marked `abort` broke
 
+PHASES: Final = ("ramp", "steady", "drain")  # of every run
+RECOVERY: Final = "recovery"  # after hardship, which names phases of its own
+
 _PACKAGES: Final = (
     "greenup-swarm",
     "locust",
@@ -45,7 +48,7 @@ _PACKAGES: Final = (
 
 
 class Mark(Struct, frozen=True):
-    """From `at_us` on the run was in `phase` (ramp, steady, drain) or a hardship began or ended (`note`)."""
+    """From `at_us` on the run was in `phase` or a hardship began or ended (`note`)."""
 
     at_us: int
     phase: str = ""
@@ -70,6 +73,9 @@ class RunRecord(Struct, kw_only=True):
     host: dict[str, Any] = {}
     clock: dict[str, Any] = {}
     marks: list[Mark] = []
+    phases: list[str] = field(
+        default_factory=lambda: list(PHASES)
+    )  # every name that a phase of this run may have, reached or not
     workers: list[str] = []  # who was expected to record
     lost_workers: list[str] = []
     receipts: dict[str, Receipt] = {}
@@ -160,6 +166,7 @@ def create(
     command: Iterable[str] = (),
     time_scale: float = 1.0,
     timestamps: str = "real",
+    phases: Iterable[str] = PHASES,
     workers: Iterable[str] = (),
 ) -> RunFolder:
     """Make `root/<sortable id>/` with run.json in it; PlanError in one line when that cannot be.
@@ -176,6 +183,7 @@ def create(
         command=command_without_secrets(command, secret),
         time_scale=time_scale,
         timestamps=timestamps,
+        phases=list(phases),
         versions=versions(),
         host=host(),
         clock=_clock(),

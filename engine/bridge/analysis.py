@@ -38,9 +38,9 @@ _VERDICTS: Final = (
 _one_at_a_time: Final = BoundedSemaphore()  # each may read a whole run
 
 
-def check_thresholds(path: str) -> None:
-    """PlanError when the thresholds file cannot be used."""
-    _said(["results.analysis.slo", path])
+def check_thresholds(path: str, phases: Sequence[str]) -> None:
+    """PlanError when the thresholds file cannot be used on a run with these phases."""
+    _said(["results.analysis.slo", path, *phases])
 
 
 def conclude(run: RunFolder, *, to_stderr: bool) -> set[ExitCode]:

@@ -84,9 +84,8 @@ class Conductor:
             self.refuse(mistake)
             raise StopTest(str(mistake)) from None
         finally:
-            if (
-                self.trial is None
-            ):  # a mistake; or a quit killed the greenlet that begins: nobody waits for it
+            # After a mistake, or a quit that killed the greenlet which begins, nobody waits for it.
+            if self.trial is None:
                 self._sealed.set()
             self._begun.set()
         for client in [LOCAL] if self._local else [node.id for node in self._runner.clients.all]:
@@ -127,6 +126,7 @@ class Conductor:
             command=[word.replace(secret, "***") if secret else word for word in sys.argv],
             time_scale=settings.time_scale or fleet.time_scale,
             timestamps=options.timestamps(settings, fleet),
+            phases=options.phases(settings),
         )
         csms = None
         if not settings.csms_url:

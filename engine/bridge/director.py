@@ -25,6 +25,7 @@ from engine.campaign import Campaign
 from engine.scenario import Course, Order
 from profiles import hardship as hardships
 from profiles.hardship import Verb, Window
+from results.run import RECOVERY
 from stations.wire.types import format_datetime
 
 log = logging.getLogger(NOTICES)
@@ -123,7 +124,7 @@ class Director:
             return
         assert self._recovery is not None
         self._recovery.over(time.monotonic())
-        self._trial.enter_fault("recovery")
+        self._trial.enter_fault(RECOVERY)
 
     def _restart(self, window: Window) -> None:
         entry = window.hardship

@@ -18,6 +18,7 @@ from profiles import fleets, tomlfile
 from profiles import hardship as hardships
 from profiles.fleetfile import MOST_TIME_SCALE, Timestamps
 from profiles.hardship import Hardship
+from results.run import PHASES, RECOVERY
 from results.secrets import safe_url
 from stations.core.plan import Personality
 from stations.errors import PlanError
@@ -178,6 +179,12 @@ def read(options: Any) -> Settings:
     )
     _check(settings)
     return msgspec.structs.replace(settings, hardship=course(options, settings).hardship)
+
+
+def phases(settings: Settings) -> list[str]:
+    """The names that phases of the run may have: the usual ones, and those of its hardship."""
+    names = [entry.phase for entry in settings.hardship]
+    return list(dict.fromkeys([*PHASES, *names, *([RECOVERY] if names else [])]))
 
 
 def own_addresses(options: Any) -> list[str]:

@@ -77,7 +77,7 @@ def check_settings(settings: Settings) -> None:
     _check_folder("--runs", Path(settings.runs))
     _check_addresses(settings.source_addresses)
     if settings.slo:
-        analysis.check_thresholds(settings.slo)
+        analysis.check_thresholds(settings.slo, our_options.phases(settings))
     if settings.state:
         lasting.check(settings)
     if settings.csms_url:

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from results.analysis.compare import against_baseline
 from results.analysis.samples import Samples, samples_of
-from results.analysis.slo import Slo, SloFile
+from results.analysis.slo import Slo, SloFile, check_phases
 from results.analysis.slo_grammar import Measure, Threshold
 from results.analysis.verdicts import Check, Status, Verdict, decide, drift_checks, trust_checks
 from results.exit_codes import ExitCode
@@ -30,7 +30,11 @@ _SUITES: Final = {
 def check(
     run: "Run", slos: SloFile, baseline: "list[Run] | None" = None, *, warn_untrusted: bool = False
 ) -> Verdict:
-    """The verdict over a run: trust first, then every threshold of the file."""
+    """The verdict over a run: trust first, then every threshold of the file.
+
+    PlanError when the file names a phase that the run could not have; one that was not reached is not evaluated.
+    """
+    check_phases(slos, [*run.record.phases, *(mark.phase for mark in run.record.marks if mark.phase)])
     known: dict[tuple[str, object], Samples] = {}
     trust = trust_checks(run, slos.limits, warn_only=warn_untrusted)
     checks: list[Check] = []

@@ -2,7 +2,7 @@
 
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf
 from pathlib import Path
 from typing import Any, Final
@@ -76,6 +76,15 @@ def from_mapping(found: Mapping[str, Any], where: str) -> SloFile:
         _text(defaults, "phase", f"{where}: [defaults]"),
         _limits(_table(found, "generator", where), f"{where}: [generator]"),
     )
+
+
+def check_phases(slos: SloFile, phases: Iterable[str]) -> None:
+    """PlanError when a threshold or the defaults name a phase that the run cannot have."""
+    known = list(dict.fromkeys(phases))
+    named = [(f"slos.{slo.name}", slo.threshold.phase) for slo in slos.slos]
+    for place, phase in [("[defaults]", slos.phase), *named]:
+        if phase is not None and phase not in known:
+            raise PlanError(f"{slos.path}: {place}: no phase {phase!r}; the run has {', '.join(known)}")
 
 
 def _slo(name: str, given: Any, defaults: Mapping[str, Any], where: str) -> Slo:
@@ -154,9 +163,9 @@ def _flag(value: Any, where: str) -> bool:
 
 
 def main(words: list[str]) -> int:
-    """`python -m results.analysis.slo FILE`: what is wrong with a thresholds file, if anything."""
+    """`python -m results.analysis.slo FILE PHASE …`: what is wrong with a thresholds file."""
     try:
-        load(words[0])
+        check_phases(load(words[0]), words[1:])
     except PlanError as mistake:
         sys.stderr.write(f"{mistake}\n")
         return ExitCode.INPUT

@@ -24,7 +24,7 @@ from stations.wire.frames import (
     encode_error,
     encode_result,
 )
-from stations.wire.messages import OPERATIONS, Confirmation
+from stations.wire.messages import OPERATIONS, SECURITY_ACTIONS, Confirmation
 from stations.wire.types import RegistrationStatus
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _received(station: "Station", event: Received) -> None:
 
 def _broken(station: "Station", error: PeerError, data: bytes) -> None:
     """RPC-6: no answer is possible without an id; with one, it is told what was wrong."""
-    station.find("RPC-1", str(error), data)
+    station.find(error.rule, str(error), data)
     if error.message_id is not None and station.registration is not _REJECTED:
         _refuse(station, Call(error.message_id, "", Raw(b"{}")), error.code, error.description, data)
     elif (
@@ -76,6 +76,8 @@ def _command(station: "Station", frame: Call, data: bytes) -> None:
         return
     station.received_id = frame.id
     before = len(station.effects)
+    if frame.action not in OPERATIONS and frame.action not in SECURITY_ACTIONS:
+        station.find("RPC-7", f"action {frame.action}", data)
     try:
         confirmation = _execute(station, frame)
     except Refused as refusal:

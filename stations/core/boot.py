@@ -68,7 +68,7 @@ def _booted(
     station: "Station", _outgoing: Outgoing, outcome: Outcome, confirmation: Confirmation | None
 ) -> None:
     if isinstance(confirmation, BootNotificationConf):
-        wall.adjust(station, confirmation.current_time)
+        wall.adjust(station, confirmation.current_time, "BOOT-3")
         _registered(station, confirmation.status, confirmation.interval)
     elif outcome not in {Outcome.CLOSED, Outcome.CANCELLED} and station.registration is not _ACCEPTED:
         base_s = max(float(station.configuration[CONF_BOTT_NOTIFICATION_TIME]), RETRY_MIN_S)
@@ -165,4 +165,4 @@ def _beaten(
     station: "Station", _outgoing: Outgoing, _outcome: Outcome, confirmation: Confirmation | None
 ) -> None:
     if isinstance(confirmation, HeartbeatConf):
-        wall.adjust(station, confirmation.current_time)
+        wall.adjust(station, confirmation.current_time, "HB-2")

@@ -204,6 +204,8 @@ def _timed_out(station: "Station", _connector: int, _at: float) -> None:
     """RPC-4: no answer in time; a late one will be ignored (RPC-5)."""
     station.silent_calls += 1
     silence_s = station.now - station.heard_at
+    if station.open_call is not None:
+        station.find("RPC-4", f"{station.open_call.action} without an answer")
     end(station, Outcome.TIMEOUT, None)
     if station.silent_calls >= DEAD_AFTER_CALLS and silence_s > DEAD_AFTER_S:
         station.link_is_dead()

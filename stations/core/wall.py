@@ -33,8 +33,8 @@ def wait_s(station: "Station", unix: float) -> float:
     return (unix - unix_s(station)) / station.wall_rate
 
 
-def adjust(station: "Station", current_time: str) -> None:
-    """BOOT-3, HB-4: set the clock from a confirmation's currentTime."""
+def adjust(station: "Station", current_time: str, rule: str) -> None:
+    """BOOT-3, HB-4: set the clock from a confirmation's currentTime; far from ours, it breaks `rule`."""
     if not station.wall_told:
         return
     told = parse_datetime(current_time)
@@ -42,7 +42,7 @@ def adjust(station: "Station", current_time: str) -> None:
         return
     own = unix_s(station) + station.rtc_offset_s - station.wall_offset_s
     if abs(told - own) > WRONG_CLOCK_S:
-        station.find("BOOT-3", f"currentTime is {told - own:+.0f} s off")
+        station.find(rule, f"currentTime is {told - own:+.0f} s off")
     if not 0 <= told < NO_CLOCK_S:
         return
     step_s = told - unix_s(station)

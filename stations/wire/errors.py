@@ -22,7 +22,8 @@ class PeerError(Exception):
     """The peer broke a rule of OCPP-J or of a payload's schema.
 
     `message_id` is the id of the CALL to refuse with CALLERROR `code`; None when no answer is possible
-    (RPC-6). `answers` is the id of our own CALL when the broken frame is its CALLRESULT or CALLERROR.
+    (RPC-6). `answers` is the id of our own CALL when the broken frame is its CALLRESULT or CALLERROR. `rule`
+    is what a broken frame breaks: RPC-1, or RPC-6 for a message type that OCPP-J does not have.
     """
 
     def __init__(
@@ -32,9 +33,11 @@ class PeerError(Exception):
         message_id: str | None = None,
         *,
         answers: str | None = None,
+        rule: str = "RPC-1",
     ) -> None:
         super().__init__(f"{code}: {description}")
         self.code = code
         self.description = description
         self.message_id = message_id
         self.answers = answers
+        self.rule = rule

@@ -105,7 +105,8 @@ def _broken_frame(data: bytes | str, description: str) -> PeerError:
         return PeerError(ErrorCode.FORMATION_VIOLATION, description, message_id)
     if isinstance(kind, int) and kind in {3, 4}:
         return PeerError(ErrorCode.FORMATION_VIOLATION, description, answers=message_id)
-    return PeerError(ErrorCode.FORMATION_VIOLATION, description)
+    rule = "RPC-6" if type(kind) is int else "RPC-1"
+    return PeerError(ErrorCode.FORMATION_VIOLATION, description, rule=rule)
 
 
 def encode_call(message_id: str, action: str, payload: Payload | Raw) -> bytes:

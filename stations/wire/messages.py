@@ -620,3 +620,11 @@ OPERATIONS: Final[dict[str, Operation]] = {
     )
 }
 """Action name → operation."""
+
+SECURITY_ACTIONS: Final = frozenset(
+    {
+        *("CertificateSigned", "DeleteCertificate", "ExtendedTriggerMessage", "GetInstalledCertificateIds"),
+        *("GetLog", "InstallCertificate", "SignedUpdateFirmware"),
+    }
+)
+"""CALLs of the security whitepaper (edition 2): not of OCPP 1.6, and not invented either (SEC-4)."""

@@ -106,14 +106,14 @@ def test_an_answer_to_nobody_is_ignored_and_found(frame):
 
 
 def test_a_late_start_transaction_answer_is_ignored_and_the_retry_counts():
-    """RPC-5: D, Q-4: another id, the same payload."""
+    """RPC-4, RPC-5: D, Q-4: another id, the same payload."""
     station = bench()
     station.answer["StartTransaction"] = SILENT
     station.plug().swipe().run(15)
     first = station.sent("StartTransaction")[0]
     station.reply(first, {"transactionId": 7, **ACCEPTED})
     assert station.station.connectors[1].transaction.transaction_id is None
-    assert station.findings() == ["RPC-5"]
+    assert station.findings() == ["RPC-4", "RPC-5"]
     station.run(5)
     second = station.sent("StartTransaction")[1]
     assert second.id != first.id
@@ -175,15 +175,40 @@ def test_a_defective_call_is_refused_with_the_code_of_the_table_and_has_no_effec
     assert station.actions(count) == []
 
 
-@pytest.mark.parametrize("frame", ["", "{}", "nonsense", "[]", "[2]", '[9,"x",{}]', "[2,7,{}]", "\x00"])
-def test_what_cannot_be_answered_is_ignored(frame):
+@pytest.mark.parametrize(
+    ("frame", "rule"),
+    [('[9,"x",{}]', "RPC-6")]
+    + [(frame, "RPC-1") for frame in ("", "{}", "nonsense", "[]", "[2]", "[2,7,{}]", "\x00")],
+)
+def test_what_cannot_be_answered_is_ignored(frame, rule):
     """RPC-6, RPC-1: stay connected, say nothing."""
     station = bench()
     before = len(station.effects)
     station.raw(frame.encode())
     assert not any(isinstance(effect, Send) for effect in station.effects[before:])
-    assert station.findings() == ["RPC-1"]
+    assert station.findings() == [rule]
     assert station.station.online
+
+
+@pytest.mark.parametrize(
+    ("action", "found"), [("GetSecrets", ["RPC-7"]), ("reset", ["RPC-7"]), ("GetLog", []), ("Heartbeat", [])]
+)
+def test_an_action_that_nobody_defined_is_a_finding(action, found):
+    """RPC-7: those of the security whitepaper are refused and are no finding."""
+    station = bench()
+    station.raw(json.dumps([2, "i", action, {}]).encode())
+    assert station.answers["i"][0] == 4
+    assert station.findings() == found
+
+
+def test_a_call_without_an_answer_is_a_finding_when_its_time_is_over():
+    """RPC-4."""
+    station = bench()
+    station.answer["Authorize"] = SILENT
+    station.swipe()
+    assert station.findings() == []
+    station.run(25)
+    assert station.findings() == ["RPC-4"]
 
 
 def test_a_broken_answer_with_our_id_ends_our_call():

@@ -72,7 +72,7 @@ def step_clock(station, seconds):
     """The central system says that it is later, from now on."""
     station.answer["Heartbeat"] = lambda _action, _payload: {"currentTime": station.time(seconds)}
     station.command("TriggerMessage", requestedMessage="Heartbeat")
-    assert "BOOT-3" in station.findings()  # the station noticed
+    assert "HB-2" in station.findings()  # the station noticed
 
 
 # ---- obeying ----------------------------------------------------------------------------------------

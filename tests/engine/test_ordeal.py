@@ -158,12 +158,12 @@ def test_answers_that_come_when_we_have_given_up_waiting_are_ours_and_do_no_harm
 
 
 def test_an_answer_that_is_late_by_itself_stays_a_finding_also_after_hardship():
-    """RPC-5: the excuse ends a minute after the hardship."""
+    """RPC-4, RPC-5: the excuse ends a minute after the hardship."""
     world, central, book = a_world(Hardship(Verb.HOLD, at_s=30, lasting_s=5))
     world.run(120)
     central.moods.append("late")
     world.run(300)
-    assert book.rules == ["RPC-5"]
+    assert book.rules == ["RPC-4", "RPC-5"]
     assert book.outcomes()[Outcome.TIMEOUT] == 1
 
 

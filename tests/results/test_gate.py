@@ -94,9 +94,30 @@ def test_too_few_samples_never_pass(frozen):
     assert asked.status is Status.ERROR
 
 
-def test_a_phase_nobody_marked_and_a_window_longer_than_the_phase_never_pass(frozen):
-    assert evaluate(frozen, "rate(failed) < 50% during evening").status is Status.ERROR
+def test_a_phase_never_reached_and_a_window_longer_than_the_phase_never_pass(new_recorder, tmp_path, frozen):
+    folder = create(
+        tmp_path, "unlucky", arguments={}, seed=1, started_us=NOW_US, phases=["steady", "evening"]
+    )
+    folder.mark(NOW_US, "steady")
+    folder.finish([], ended_us=NOW_US + 1)
+    never = evaluate(results.open(folder.path), "rate(failed) < 50% during evening")
+    assert (never.status, never.exit_code) == (Status.ERROR, ExitCode.UNTRUSTED)
+    assert "no phase 'evening'" in never.note
     assert evaluate(frozen, "rate(failed) < 50% for 2h").status is Status.ERROR
+
+
+@pytest.mark.parametrize(
+    ("defaults", "text", "place"),
+    [
+        ({}, "rate(failed) < 50% during stedy", "slos.mine"),
+        ({}, "p99(response) vs baseline < +10% during stedy", "slos.mine"),
+        ({"phase": "stedy"}, "rate(failed) < 50%", "[defaults]"),
+    ],
+)
+def test_a_phase_that_the_run_cannot_have_is_an_input_error(frozen, defaults, text, place):
+    with pytest.raises(PlanError) as refused:
+        check(frozen, slos(defaults, mine=text))
+    assert f"slo.toml: {place}: no phase 'stedy'; the run has ramp, steady, drain" in str(refused.value)
 
 
 def test_the_default_phase_holds_for_calls_and_not_for_rows_to_count(frozen):

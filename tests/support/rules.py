@@ -31,6 +31,20 @@ Named by tests: {tested}; with a reason why not: {excused}. Built: {built}; with
 |---|---|---|---|---|
 """
 
+# OCTT's charge-point cases end with TC_072; the later ones are the security whitepaper's (SEC-4).
+_LAST_CASE = 72
+_CASE = re.compile(r'"TC_([0-9]{3})')
+_CASES = """
+## OCTT's test cases
+
+Cases of the OCPP Compliancy Testing Tool that a story tells to a real station: {told}.
+
+Without a story: {untold}. No charge-point case with these numbers is
+known to this project (test case document of April 2024): numbers that the document leaves out, or cases for
+central systems. From TC_073 on the cases are about the security extensions, which the Green'Up does not have
+(SEC-4); profiles 1 to 3 are under SEC-1 to SEC-3.
+"""
+
 
 @cache
 def named(path: Path) -> frozenset[str]:
@@ -58,7 +72,22 @@ def page() -> str:
     tested = len(RULES) - len(UNTESTED)
     built = len(RULES) - len(UNBUILT)
     figures = {"tested": tested, "excused": len(UNTESTED), "built": built, "unbuilt": len(UNBUILT)}
-    return _HEAD.format(count=len(RULES), **figures) + rows
+    return _HEAD.format(count=len(RULES), **figures) + rows + _cases()
+
+
+def _cases() -> str:
+    stories = (ROOT / "tests/conformance/stories").glob("*.py")
+    told = {number for path in stories for number in map(int, _CASE.findall(path.read_text()))}
+    untold = set(range(1, _LAST_CASE + 1)) - told
+    return _CASES.format(told=_numbers(told), untold=_numbers(untold))
+
+
+def _numbers(cases: set[int]) -> str:
+    """`TC_001 … TC_005, TC_007`."""
+    first = [case for case in sorted(cases) if case - 1 not in cases]
+    last = [case for case in sorted(cases) if case + 1 not in cases]
+    spans = zip(first, last, strict=True)
+    return ", ".join(f"TC_{a:03}" if a == b else f"TC_{a:03} … TC_{b:03}" for a, b in spans)
 
 
 def _row(rule: str) -> str:

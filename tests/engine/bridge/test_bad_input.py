@@ -69,6 +69,7 @@ def refused(folder, *arguments):
         ),
         (["--hardship", "latin.toml"], "--hardship latin.toml: is not UTF-8 text (byte 12)"),
         (["--slo", "latin.toml"], "latin.toml: is not UTF-8 text (byte 12)"),
+        (["--slo", "phase.toml"], "phase.toml: slos.a: no phase 'stedy'; the run has ramp, steady, drain"),
         (["--html", "folder"], "--html folder: is a folder; name a file"),
         (["--json-file", "file/inside"], "--json-file file: cannot write there"),
         (["--csv", "file/inside"], "--csv file: cannot write there"),
@@ -86,6 +87,7 @@ def test_a_mistake_is_one_line(tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
     Path("broken.toml").write_text(BROKEN_TOML)
     Path("latin.toml").write_bytes('title = "caf\xe9"'.encode("latin-1"))
+    Path("phase.toml").write_text('version = 1\n[slos]\na = "max(response) < 1s during stedy"\n')
     Path("file").write_text("a file, not a folder")
     Path("folder").mkdir()
     with pytest.raises(SystemExit) as ended:
