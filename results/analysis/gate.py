@@ -32,7 +32,7 @@ def check(
 ) -> Verdict:
     """The verdict over a run: trust first, then every threshold of the file.
 
-    PlanError when the file names a phase that the run could not have; one that was not reached is not evaluated.
+    PlanError when the file names a phase that the run cannot have; one it did not reach is not evaluated.
     """
     check_phases(slos, [*run.record.phases, *(mark.phase for mark in run.record.marks if mark.phase)])
     known: dict[tuple[str, object], Samples] = {}
