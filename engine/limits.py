@@ -34,10 +34,11 @@ def _raise_open_files(stations: int, others: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     if hard != unlimited and needed > hard:
+        room = hard - needed + stations
+        fewer = f"at most {room:,} stations per worker (--processes), or " if room > 0 else ""
         raise PlanError(
             f"{stations:,} stations in one worker need {needed:,} open files, the hard limit is {hard:,}; "
-            f"mend: at most {max(0, hard - needed + stations):,} stations per worker (--processes), "
-            f"or a higher limit (ulimit -Hn)"
+            f"mend: {fewer}a higher limit (ulimit -Hn)"
         )
     if soft != unlimited and (soft < hard or hard == unlimited):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed) if hard == unlimited else hard, hard))

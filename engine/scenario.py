@@ -101,15 +101,15 @@ def chosen() -> Scenario:
 def ask(flag: str, default: float, help: str, most: float = inf) -> Ask:  # noqa: A002 — argparse's own word
     """A number that the user may change: `ask("--share", 0.5, "share of the fleet that is struck")`.
 
-    `most`: of a shape's number, which must be above 0; hardship and commands check their own.
+    None is negative, and those of a load shape are above 0; hardship and commands check their own besides.
     """
     return Ask(flag, default, help, most)
 
 
 def course(choice: Scenario, answers: Mapping[str, float], *, more: Sequence[Hardship] = ()) -> Course:
     """The choice with the user's answers; `more` is the fleet's own hardship. PlanError when it is wrong."""
-    for number in choice.shape.values():
-        _check_shape(number, answers)
+    for number in choice.asks:
+        _check_answer(number, answers, above_0=number in choice.shape.values())
     settled = _settled([list(choice.hardship), list(choice.commands), choice.watch_s], answers)
     hardship = hardships.read(settled[0], "scenario, hardship")
     try:
@@ -121,10 +121,12 @@ def course(choice: Scenario, answers: Mapping[str, float], *, more: Sequence[Har
     return Course([*more, *hardship], commands, float(settled[2]), choice.drift)
 
 
-def _check_shape(number: float | Ask, answers: Mapping[str, float]) -> None:
-    if isinstance(number, Ask) and not 0 < answers.get(number.name, number.default) <= number.most:
+def _check_answer(number: Ask, answers: Mapping[str, float], *, above_0: bool) -> None:
+    given = answers.get(number.name, number.default)
+    if not 0 <= given <= number.most or (above_0 and given == 0):
+        least = "more than 0" if above_0 else "0 or more"
         limit = "" if number.most == inf else f" and at most {number.most:g}"
-        raise PlanError(f"{number.flag} {answers[number.name]:g}: must be more than 0{limit}")
+        raise PlanError(f"{number.flag} {given:g}: must be {least}{limit}")
 
 
 def _check(order: Order) -> None:

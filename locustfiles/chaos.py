@@ -9,7 +9,7 @@ Cuts, half-open links, slow lines, reboots, power failures and restarts of the c
 from engine.bridge import StationUser, ask, scenario
 
 EVERY = ask("--every-s", 60.0, "seconds between two strikes of each kind")
-SHARE = ask("--share", 0.05, "share of the stations that each strike hits")
+SHARE = ask("--share", 0.05, "share of the stations that each strike hits", most=1.0)
 STRIKE = {"every_s": EVERY, "share": SHARE, "spread_s": 10.0, "name": "chaos"}
 
 scenario(

@@ -10,7 +10,7 @@ sockets, connecting and disconnecting in a loop, one message id twice. Only the 
 from engine.bridge import StationUser, ask, scenario
 
 EVERY = ask("--every-s", 60.0, "seconds between two abuses of each kind")
-SHARE = ask("--share", 0.02, "share of the stations that commit each")
+SHARE = ask("--share", 0.02, "share of the stations that commit each", most=1.0)
 ABUSE = {"every_s": EVERY, "share": SHARE, "spread_s": 5.0, "name": "abuse"}
 TIMES = ask("--times", 5, "how often each kind is committed")
 

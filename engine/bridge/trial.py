@@ -12,6 +12,7 @@ from engine.bridge.messages import NOTICES, Closing
 from engine.bridge.options import Settings
 from results.receipt import Receipt
 from results.run import RunFolder
+from results.schema import CALLS
 
 if TYPE_CHECKING:
     from engine.bridge.brake import Brake
@@ -148,12 +149,15 @@ class Trial:
 
     @property
     def shortages(self) -> list[str]:
-        """What the workers' machines ran out of, one line each."""
-        return [
+        """What the run lacks, one line each: what the workers' machines ran out of, or any call at all."""
+        lacking = [
             f"worker {closing.worker}: {shortage}"
             for closing in self.closings.values()
             for shortage in dict.fromkeys(closing.shortages)
         ]
+        if self.receipts and not any(receipt.tables[CALLS.name].rows for receipt in self.receipts):
+            lacking.append("no call was recorded: no station has spoken with the central system")
+        return lacking
 
     @property
     def receipts(self) -> list[Receipt]:

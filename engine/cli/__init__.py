@@ -33,7 +33,7 @@ COMMANDS: Final = {
 
 EXAMPLES: Final = """\
 examples:
-  greenup run                                       500 stations for a minute on the embedded CSMS
+  greenup run                                       500 stations on the embedded CSMS, until Ctrl-C
   greenup run --stations 2000 --csms-url ws://csms.example:9000/ocpp --duration 10m
   greenup run --ui                                  the same from Locust's web page
   greenup summary runs/2026-11-22T074100Z-steady-7f3a

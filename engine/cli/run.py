@@ -39,7 +39,7 @@ Each can be set by environment too: GREENUP_CSMS_URL, GREENUP_FLEET, ...
 _EXAMPLES: Final = f"""\
 examples:
   greenup run
-      the scenario `steady` with 500 stations for a minute on the embedded CSMS
+      the scenario `steady` with 500 stations on the embedded CSMS, until Ctrl-C
   greenup run --stations 5000 --spawn-rate 200 --csms-url wss://csms.example/ocpp --duration 30m
       five thousand stations for half an hour; the processes fit the cores of this machine
   {SECRET}=... greenup run --csms-url wss://csms.example/ocpp

@@ -36,6 +36,12 @@ def test_too_many_stations_for_the_hard_limit_is_a_plan_error_with_the_numbers(f
     assert files["now"] == (1_024, 20_000)
 
 
+def test_where_no_station_has_room_fewer_of_them_is_no_mend(files):
+    files["now"] = (100, 100)
+    with pytest.raises(PlanError, match=r"the hard limit is 100; mend: a higher limit \(ulimit -Hn\)$"):
+        limits.prepare(1)
+
+
 def test_too_many_stations_for_the_ports_asks_for_source_addresses(files, monkeypatch, tmp_path):
     files["now"] = (100_000, 100_000)
     ports = tmp_path / "range"

@@ -155,3 +155,13 @@ def test_a_secret_is_not_repeated(tmp_path, port):
     said = refused(tmp_path, "--csms-url", f"ws://me:hush-hush@127.0.0.1:{port}/")
     assert "give --basic-auth-key" in said
     assert "hush-hush" not in said
+
+
+def test_a_csms_that_accepts_and_never_answers_is_no_pass(locust, tmp_path, taken_port):
+    """It is not seen before the start; attempts that fail are no failed calls, and nothing was measured."""
+    url = f"ws://127.0.0.1:{taken_port}/ocpp"
+    program = locust("--headless", "--csms-url", url, "-u", 3, "-r", 3, "--duration", "3s")
+    assert program.finish() == 5
+    assert program.record()["untrusted"] == [
+        "no call was recorded: no station has spoken with the central system"
+    ]

@@ -88,3 +88,10 @@ def test_what_is_logged_stands_above_the_progress_and_stays(terminal):
     logging.getLogger("greenup.test").warning("restart your central system now")
     screen.show("00:02  1/1 stations up")
     assert seen(stream.getvalue()) == ["restart your central system now", "00:02  1/1 stations up"]
+
+
+def test_attempts_that_fail_are_told_when_there_are_any():
+    """A central system that accepts TCP and never answers gives no failed call, only attempts."""
+    assert "attempts to connect" not in line(5.0, added(WORKERS), 12.0, RequestStats())
+    refused = added([*WORKERS, {**WORKERS[0], "refusals": 20}])
+    assert "  20 attempts to connect failed  " in line(5.0, refused, 12.0, RequestStats())

@@ -177,8 +177,8 @@ def test_every_scenario_says_its_question_and_can_be_cast(name):
 @pytest.mark.parametrize(
     ("name", "answers", "words"),
     [
-        ("blackout", {"share": 1.5}, "scenario, hardship"),
-        ("blackout", {"lasting_s": -1.0}, "lasting_s"),
+        ("blackout", {"share": 1.5}, "--share 1.5: must be 0 or more and at most 1"),
+        ("blackout", {"lasting_s": -1.0}, "--lasting-s -1: must be 0 or more"),
         ("chaos", {"every_s": 10.0}, "begins again before it has ended"),
         ("firmware_campaign", {"per_s": 0.0}, "scenario, commands"),
         ("soak", {"low": 1.5}, "--low 1.5: must be more than 0 and at most 1"),
