@@ -173,8 +173,8 @@ class Unit:
         """The edge says that the deadline may have come; `burst` takes what is sent, to be written later."""
         if self._letter is not None:
             self.read(burst)
-            if self._busy:  # it has ended
-                return
+        if self._busy:  # it has ended; the edge may still hold a deadline of its life
+            return
         self._burst = burst
         self._wakes_at = FOREVER
         clock = self._edge.clock

@@ -541,3 +541,16 @@ def test_a_station_that_fails_over_an_answer_does_nothing_more():
     unit.on_deadline()
     assert [index for index, _ in edge.ended] == [7]
     assert not any("deadline" in told for told in station.told)
+
+
+def test_a_station_that_was_let_go_while_offline_does_not_dial_again():
+    """The edge still holds the deadline of its next attempt; by then its UID may run elsewhere."""
+    edge, station, unit = online({"deadline": [ev.OpenLink("ws://csms/GU-1", None)]})
+    unit.link_down(None, "the server hung up without a close frame")
+    station.due = edge.clock.at + 5.0
+    unit.retire(T0 + 100.0)
+    assert edge.ended == [(7, "")]
+    edge.clock.at += 10.0
+    unit.on_deadline()
+    assert len(edge.links) == 1
+    assert unit.link is None
