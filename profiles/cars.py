@@ -93,7 +93,6 @@ class Car(Struct, gc=False, eq=False):
     _apply_at: float = inf
     _open: bool = True  # the contactor
     _paused: bool = False
-    _started: bool = False  # current has flowed
     _windowed: bool = False
     _window_at: float = inf
     _stage: int = _STOP
@@ -212,10 +211,8 @@ class Car(Struct, gc=False, eq=False):
         if self._stage in (_TAPER, _STEP):
             self._next_step(now)
         elif self._stage == _WAIT:
-            if not self._started:
-                self._started = True
-                if self.wish.window is not None:
-                    self._window_at = now + self.wish.window.from_s
+            if self._drawn_s == 0.0 and self.wish.window is not None:
+                self._window_at = now + self.wish.window.from_s
             self._resume(now)
         elif self._stage == _PAUSE or self._window_at <= now:
             self._resume(now)
@@ -262,7 +259,9 @@ class Car(Struct, gc=False, eq=False):
         before = self._current(now)
         lag_s = wish.soft_s if self._stage == _WAIT else wish.lag_s
         grip_a = sqrt(max((self._limit * wish.grip) ** 2 - (wish.reactive_var / 230.0) ** 2, 0.0))
-        target = min(grip_a, wish.current_a) * level
+        target = min(grip_a, wish.current_a)
+        if level < 1.0:  # a whole one stays the car's own number: it is held once
+            target *= level
         until = self._knee(target, missing_wh) + now + lag_s * (target - before) / target
         if until < now + _SETTLED * lag_s and wish.taper_s:  # the battery limits from the start
             target = min(target, self._allowed(missing_wh))

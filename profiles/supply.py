@@ -51,10 +51,11 @@ def _noise(number: int) -> _Course:
     return one, two, three, four, fast, faster
 
 
-# Feeders share these courses, and stations feeders, each somewhere else in its time: a supply is two numbers.
+# Feeders share these courses, and stations feeders, each somewhere else in its time: a supply holds no float.
 _NOISES: Final = tuple(_noise(number) for number in range(64))
 _FEEDERS: Final = 256
-_LONGEST_SHIFT_S: Final = 1e7
+_SHIFTS: Final = 256
+_SHIFT_S: Final = 39_079.0  # longer than the noise remembers
 
 
 class Feeder(Struct, frozen=True):
@@ -88,19 +89,19 @@ def supply_of(seed: int, site: str, name: str, midnight_s: float = 0.0) -> "Supp
     """
     luck = stream(seed, name, "supply")
     feeder = _feeder(seed, site, round(midnight_s), luck.integer(_FEEDERS))
-    return Supply(feeder, luck.uniform(0.0, _LONGEST_SHIFT_S))
+    return Supply(feeder, luck.integer(_SHIFTS))
 
 
 class Supply(Struct, frozen=True, gc=False):
     """The voltage at one station."""
 
     feeder: Feeder
-    shift_s: float  # in the time of the feeder's noise
+    shift: int  # in the time of the feeder's noise, in units of _SHIFT_S
 
     @property
     def oscillations(self) -> list[tuple[float, float, float]]:
         """Amplitude in V, angular frequency in 1/s and phase of each wave: day, slow ones, fast ones."""
-        feeder, shift_s = self.feeder, self.shift_s
+        feeder, shift_s = self.feeder, self.shift * _SHIFT_S
         return [feeder.day, *((wave[0], wave[1], wave[2] + wave[1] * shift_s) for wave in feeder.noise)]
 
     def equivalent_a(self, current_a: float, volts: float) -> float:
@@ -114,7 +115,7 @@ class Supply(Struct, frozen=True, gc=False):
         amplitude, omega, phase = self.feeder.day
         angle = omega * now + phase
         found = [(amplitude * cos(angle), amplitude * sin(angle), omega)]
-        shifted = now + self.shift_s
+        shifted = now + self.shift * _SHIFT_S
         for amplitude, omega, phase in self.feeder.noise:
             angle = omega * shifted + phase
             found.append((amplitude * cos(angle), amplitude * sin(angle), omega))
@@ -127,7 +128,7 @@ class Supply(Struct, frozen=True, gc=False):
         amplitude, w0, phase = feeder.day
         day = rect(amplitude, w0 * now + phase)
         (a1, w1, p1), (a2, w2, p2), (a3, w3, p3), (a4, w4, p4), (a5, w5, p5), (a6, w6, p6) = feeder.noise
-        shifted = now + self.shift_s
+        shifted = now + self.shift * _SHIFT_S
         one, two = rect(a1, w1 * shifted + p1), rect(a2, w2 * shifted + p2)
         three, four = rect(a3, w3 * shifted + p3), rect(a4, w4 * shifted + p4)
         fast, faster = rect(a5, w5 * shifted + p5), rect(a6, w6 * shifted + p6)
