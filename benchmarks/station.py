@@ -12,12 +12,12 @@ import gc
 import json
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from stations.core.events import Event, LinkUp, OpenLink, PlugIn, PowerOn, Received, Send, Swipe
 from stations.core.plan import Personality, Plan, Product
 from stations.core.station import Station
-from stations.core.vehicle import Reading
+from stations.core.vehicle import Reading, Vehicle
 
 STATIONS = 500
 REPEATS = 60
@@ -89,11 +89,13 @@ def bytes_per_idle_station() -> float:
     return used / len(stations)
 
 
-def charging(personality: Personality) -> list[Station]:
+def charging(
+    personality: Personality, cars: Sequence[Vehicle] = (SteadyVehicle(),) * STATIONS
+) -> list[Station]:
     stations = [booted(index, personality, 1) for index in range(STATIONS)]
-    for index, station in enumerate(stations):
+    for index, (station, car) in enumerate(zip(stations, cars, strict=True)):
         now = 1.0 + index / STATIONS  # as a fleet samples: many stations in the same second
-        feed(station, PlugIn(1, SteadyVehicle()), now)
+        feed(station, PlugIn(1, car), now)
         feed(station, Swipe("TAG"), now)
         station.on_deadline(now + 10.0)
     return stations
