@@ -40,10 +40,13 @@ def line(elapsed_s: float, gauges: dict[str, float], calls_per_s: float, stats: 
     """What the run is doing, in about a hundred characters."""
     p95_ms = stats.total.get_current_response_time_percentile(0.95) or 0
     known = gauges["stations"] + gauges["waiting"]
+    up = min(
+        gauges["registrations.Accepted"], gauges["links.open"]
+    )  # who was accepted stays so without a link
     refusals = f"  {gauges['refusals']:,.0f} attempts to connect failed" if gauges["refusals"] else ""
     return (
         f"{int(elapsed_s) // 60:02d}:{int(elapsed_s) % 60:02d}"
-        f"  {gauges['registrations.Accepted']:,.0f}/{known:,.0f} stations up"
+        f"  {up:,.0f}/{known:,.0f} stations up"
         f"  {gauges['sessions']:,.0f} charging, {gauges['power_w'] / 1000:,.0f} kW"
         f"  {calls_per_s:,.0f} calls/s  p95 {p95_ms:,.0f} ms  {stats.num_failures:,} failed"
         f"  {gauges['reconnects']:,.0f} reconnects{refusals}  {gauges['backlog']:,.0f} queued"

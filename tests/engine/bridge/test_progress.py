@@ -95,3 +95,9 @@ def test_attempts_that_fail_are_told_when_there_are_any():
     assert "attempts to connect" not in line(5.0, added(WORKERS), 12.0, RequestStats())
     refused = added([*WORKERS, {**WORKERS[0], "refusals": 20}])
     assert "  20 attempts to connect failed  " in line(5.0, refused, 12.0, RequestStats())
+
+
+def test_a_station_without_a_link_is_not_up():
+    """The central system has died: everybody was accepted by it, nobody can speak."""
+    down = [{**worker, "links": {"down": worker["stations"]}} for worker in WORKERS]
+    assert "  0/6 stations up  " in line(5.0, added(down), 0.0, RequestStats())
