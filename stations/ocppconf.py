@@ -207,6 +207,13 @@ class Document:
         self._file = file
         self.conf: Conf = reading.values
         self.warnings = reading.warnings
+        basic = self.conf.basic_authentication
+        if basic.enabled and basic.password is None:  # a plan may have one of its own, so it is no error here
+            number = [element.tag for element in file.tree.iter("*")].index("BasicAuthentication")
+            missing = (
+                "BasicAuthentication is enabled without a Password; mend: add it, or give the station one"
+            )
+            self.warnings.append(f"{file.place(number)}: {missing}")
 
     def written(self, conf: Conf) -> bytes:
         """The file with other values: encoding, comments and unknown elements as they were."""

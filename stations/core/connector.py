@@ -143,6 +143,7 @@ class Connector:
         "register_wh",
         "scheduled",
         "shown",
+        "shown_since",
         "told",
         "transaction",
         "vehicle",
@@ -155,6 +156,7 @@ class Connector:
         self.error_code = ChargePointErrorCode.NO_ERROR  # Faulted, or a warning (ST-9)
         self.vendor_error_code = ""
         self.shown: status.Shown = status.FRESH
+        self.shown_since = 0.0  # on the edge's clock
         self.told: status.Shown | None = None  # what the central system knows, None for nothing sure (ST-14)
         self.vehicle: Vehicle | None = None
         self.ev_out = False  # the cable is in the station only (ST-7, ST-8)

@@ -72,13 +72,13 @@ def show(station: "Station", connector: "Connector") -> None:
     shown = shown_by(connector)
     if shown is connector.shown:
         return
-    connector.shown = shown
+    connector.shown, connector.shown_since = shown, station.now
     station.effects.append(StatusChanged(connector.number, shown.status, shown.error_code))
     patience_s = station.configuration[MINIMUM_STATUS_DURATION]
     if patience_s > 0:
         station.alarms.set(Alarm.STATUS, station.now + patience_s, connector.number)
     elif station.serving:
-        report(station, connector)
+        report(station, connector, at=connector.shown_since)
 
 
 @changes(MINIMUM_STATUS_DURATION)
@@ -99,19 +99,28 @@ def _stable(station: "Station", number: int, at: float) -> None:
 
 
 def report_if_news(station: "Station", connector: "Connector") -> None:
-    """ST-14: only what differs from the status delivered last."""
+    """ST-14: only what differs from the status delivered last; ST-1: with the time when it changed."""
     if connector.told != connector.shown and station.alarms.at(Alarm.STATUS, connector.number) is None:
-        report(station, connector)
+        report(station, connector, at=connector.shown_since)
 
 
-def report(station: "Station", connector: "Connector", *, triggered: bool = False) -> None:
-    """Send the present status."""
+def report(
+    station: "Station", connector: "Connector", *, at: float | None = None, triggered: bool = False
+) -> None:
+    """Send the present status, as it is since `at` on the edge's clock; None for as it is now."""
     connector.told = connector.shown
-    place(station, connector, connector.shown, triggered=triggered)
+    place(station, connector, connector.shown, at=at, triggered=triggered)
 
 
-def place(station: "Station", connector: "Connector", shown: Shown, *, triggered: bool = False) -> None:
-    """A StatusNotification as this product writes it (ST-1)."""
+def place(
+    station: "Station",
+    connector: "Connector",
+    shown: Shown,
+    *,
+    at: float | None = None,
+    triggered: bool = False,
+) -> None:
+    """A StatusNotification as this product writes it (ST-1); `at` is the time of the event."""
     vendor_error_code = connector.vendor_error_code or None
     error_code = shown.error_code
     if shown.status is ChargePointStatus.FAULTED and ERROR_CODE_ERROR in station.plan.product.faults:
@@ -132,7 +141,7 @@ def place(station: "Station", connector: "Connector", shown: Shown, *, triggered
             error_code=error_code,
             info=EV_SIDE if shown.ev_out else None,
             status=shown.status,
-            timestamp=wall.stamp(station, wall.unix_s(station)),
+            timestamp=wall.stamp(station, wall.unix_s(station, at)),
             vendor_error_code=vendor_error_code,
         )
     calls.place(station, request, connector=connector.number, about=shown, triggered=triggered)

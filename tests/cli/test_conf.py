@@ -55,6 +55,20 @@ def test_warnings_and_secrets(file, capsys):
     assert out == "WiFi/WEPKey  •••\n"
 
 
+def test_basic_authentication_without_a_password_is_told_with_its_place(file, capsys):
+    """SEC-1."""
+    basic = "  <BasicAuthentication>\n    <Enabled>true</Enabled>{}\n  </BasicAuthentication>\n"
+    file.write_text(f"<OCPPConf>\n{basic.format('')}</OCPPConf>")
+    assert main(["conf", "check", str(file)]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"warning: {file}, line 2, column 3: BasicAuthentication is enabled without a Password"
+    )
+    file.write_text(f"<OCPPConf>\n{basic.format('<Password>secret</Password>')}</OCPPConf>")
+    assert main(["conf", "check", str(file)]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_folder_that_is_not_there_and_a_missing_file(tmp_path, capsys):
     assert main(["conf", "new", str(tmp_path / "no" / "site.xml")]) == 2
     assert main(["conf", "check", str(tmp_path / "missing.xml")]) == 2

@@ -143,6 +143,25 @@ def test_spec_gives_the_time_of_the_event():
     assert list(payload) == ["connectorId", "errorCode", "status", "timestamp"]
 
 
+@pytest.mark.parametrize("personality", [SPEC])
+def test_the_time_of_a_held_back_status_is_that_of_the_change(personality):
+    """ST-1, ST-6, ST-14: not the time at which it is told; what a boot or a trigger tells is as of now."""
+    station = bench(personality=personality, keys={"MinimumStatusDuration": "10"}).run(20)
+    plugged = station.now
+    station.plug().run(15)
+    told = station.sent("StatusNotification")[-1]
+    assert (told.payload["status"], told.at) == ("Preparing", plugged + 10)
+    assert told.payload["timestamp"] == station.time(plugged - station.now)
+    station.cut(stay_down=True)
+    unplugged = station.now
+    station.unplug().run(100).mend().run(120)
+    told = station.sent("StatusNotification")[-1]
+    assert told.payload["status"] == "Available"
+    assert told.payload["timestamp"] == station.time(unplugged - station.now)
+    station.command("TriggerMessage", requestedMessage="StatusNotification", connectorId=1)
+    assert station.sent("StatusNotification")[-1].payload["timestamp"] == station.time(0)
+
+
 def test_a_tag_without_a_cable_is_forgotten():
     """ST-4 (TC_004_2, AUTH-9, TC_061): ConnectionTimeOut from the beginning of Preparing."""
     station = bench()

@@ -271,6 +271,11 @@ class Inspector:
             self._head_failed(view, view.call.at + self._timeout_s(view.call.action))
         view.call = None
 
+    def settle(self, view, now):
+        """A setting is about to change: a CALL that has timed out was judged by the one it had (Q-3)."""
+        if view.call is not None and now > view.call.at + self._timeout_s(view.call.action) + EPSILON_S:
+            self._line_free(view, now)
+
     def _registration_allows(self, view, action, payload, now):
         if action == "BootNotification":
             changed, view.boot = payload != view.boot, payload
@@ -370,6 +375,7 @@ class Inspector:
         self.expect(view, not problems, "RPC-9", f"{action}: {problems}")
         accepted = frame[2].get("status", "Accepted") == "Accepted"
         if accepted and action in _CONSEQUENCES:
+            self.settle(view, now)
             _CONSEQUENCES[action](view, payload)
 
     def _all_answered(self, view, now):

@@ -264,6 +264,7 @@ class Story:
 
     def _key(self, pair):
         self.world.happen(0, SetKey(*pair))
+        self.inspector.settle(self.inspector.views[0], self.world.now)
         self.inspector.views[0].settings[pair[0]] = pair[1]
 
     def _hardship(self, verb):
