@@ -280,8 +280,11 @@ def _warnings(base: "Sequence[Run]", candidate: "Sequence[Run]", design: Design)
 
 
 def _differing_arguments(runs: "Sequence[Run]") -> list[str]:
-    """Arguments that are not the same in all runs; the target may be what is compared, so it is only told."""
-    names = dict.fromkeys(name for run in runs for name in run.record.arguments)
+    """Arguments that are not the same in all runs; the target may be what is compared, so it is only told.
+
+    Where the results lie is none: `bench` gives each side a folder of its own.
+    """
+    names = dict.fromkeys(name for run in runs for name in run.record.arguments if name != "runs")
     told = [[run.record.arguments.get(name) for run in runs] for name in names]
     return [name for name, values in zip(names, told, strict=True) if any(v != values[0] for v in values)]
 
