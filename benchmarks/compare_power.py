@@ -68,7 +68,7 @@ def arms(
 
 
 def figure(metric: int, value: float) -> Figure:
-    return Figure(f"metric {metric}", float(value), float(value))
+    return Figure(f"metric {metric}", float(value), float(np.exp(value)))
 
 
 def alarms(times: int, one: Callable[[], list[tuple[list[Figure], list[Figure]]]]) -> int:

@@ -38,7 +38,7 @@ MEANING: Final = {
     ExitCode.INPUT: "bad input: one line says where and how to mend it; nothing was started",
     ExitCode.REGRESSION: "worse than the baseline",
     ExitCode.CORRECTNESS: "the ledger or a finding says the central system did something wrong",
-    ExitCode.UNTRUSTED: "the numbers cannot be trusted: a worker or a part was lost, or we were too slow",
+    ExitCode.UNTRUSTED: "not trusted or not complete: something was lost, too slow, or too little to judge",
     ExitCode.BRAKE: "aborted by a threshold marked as a brake",
     ExitCode.INTERNAL: "our own defect",
     ExitCode.INTERRUPTED: "Ctrl-C",

@@ -10,7 +10,7 @@ telling. Runs of the two arms should alternate in one session: then A/A alarms s
 import math
 from collections.abc import Sequence
 from enum import StrEnum
-from statistics import fmean
+from statistics import fmean, geometric_mean
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -216,8 +216,8 @@ def _line(
             more = _more_runs(test.deviation or 0.0, min(len(base), len(candidate)), allowed)
     return Line(
         metric=base[0].name,
-        base=math.exp(fmean(f.shown_log for f in base)),
-        candidate=math.exp(fmean(f.shown_log for f in candidate)),
+        base=_middle([f.shown for f in base]),
+        candidate=_middle([f.shown for f in candidate]),
         ratio=math.exp(test.difference),
         ratio_low=None if low is None else math.exp(low),
         ratio_high=None if high is None else math.exp(high),
@@ -225,6 +225,11 @@ def _line(
         outcome=outcome,
         more_runs=more,
     )
+
+
+def _middle(values: Sequence[float]) -> float:
+    """The geometric mean, as the ratio is one of logarithms; the plain one where a run has 0."""
+    return geometric_mean(values) if all(value > 0 for value in values) else fmean(values)
 
 
 def _more_runs(deviation: float, have: int, effect: float) -> int:
@@ -236,7 +241,7 @@ def _more_runs(deviation: float, have: int, effect: float) -> int:
 def _averaged(found: Sequence[dict[str, Figure]]) -> dict[str, Figure]:
     shared = [name for name in found[0] if all(name in figures_of for figures_of in found)]
     return {
-        name: Figure(name, fmean(f[name].log for f in found), fmean(f[name].shown_log for f in found))
+        name: Figure(name, fmean(f[name].log for f in found), _middle([f[name].shown for f in found]))
         for name in shared
     }
 

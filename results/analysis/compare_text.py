@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from typing import TYPE_CHECKING, Final
 
 from results.analysis.compare import Comparison, Line
@@ -39,13 +38,13 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 def drift_csv(runs: "Sequence[Run]", phase: str | None) -> str:
     """One row per run, one column per metric: what change-point detectors read."""
-    found = [{name: f.shown_log for name, f in figures(run, phase).items()} for run in runs]
+    found = [{name: f.shown for name, f in figures(run, phase).items()} for run in runs]
     names = list(dict.fromkeys(name for row in found for name in row))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["time", "run", *names])
     for run, row in zip(runs, found, strict=True):
-        values = [f"{math.exp(row[name]):.6g}" if name in row else "" for name in names]
+        values = [f"{row[name]:.6g}" if name in row else "" for name in names]
         writer.writerow([run.record.started_us // 1_000_000, run.record.id, *values])
     return out.getvalue()
 

@@ -67,9 +67,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") ->
     )
 
 
-def badge(text: str, *, good: bool) -> str:
-    """A word that is seen first; not by colour alone."""
-    return f'<span class="badge {"good" if good else "bad"}">{"✓" if good else "✗"} {escape(text)}</span>'
+def badge(text: str, *, good: bool | None) -> str:
+    """A word that is seen first; not by colour alone. None: neither good nor bad is known."""
+    kind, mark = {True: ("good", "✓"), False: ("bad", "✗"), None: ("open", "?")}[good]
+    return f'<span class="badge {kind}">{mark} {escape(text)}</span>'
 
 
 def _verdict(run: "Run", summary: Summary) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Two or more runs on one page: the verdict of a comparison, figures side by side, distributions together."""
 
-import math
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -64,7 +63,9 @@ def comparison_html(runs: "list[Run]", comparison: Comparison | None = None) -> 
 def _verdict(comparison: Comparison) -> Iterator[str]:
     outcomes = [line.outcome for line in comparison.lines]
     told = [f"{outcomes.count(outcome)} {outcome}" for outcome in Outcome if outcome in outcomes]
-    yield f"<p>{badge(', '.join(told), good=Outcome.REGRESSED not in outcomes)}</p>"
+    sure = None if Outcome.INCONCLUSIVE in outcomes else True
+    good = False if Outcome.REGRESSED in outcomes else sure
+    yield f"<p>{badge(', '.join(told), good=good)}</p>"
     yield (
         f"<p>{len(comparison.base)} baseline and {len(comparison.candidate)} candidate runs, "
         f"{comparison.design}.</p>"
@@ -102,7 +103,7 @@ def _figures(runs: "list[Run]") -> str:
     found = [figures(run, None) for run in runs]
     names = list(dict.fromkeys(name for one in found for name in one))
     rows = [
-        [run.record.id, *(milliseconds(math.exp(one[n].shown_log)) if n in one else "-" for n in names)]
+        [run.record.id, *(milliseconds(one[n].shown) if n in one else "-" for n in names)]
         for run, one in zip(runs, found, strict=True)
     ]
     return table(["", *names], rows)

@@ -19,11 +19,11 @@ _FEWEST: Final = 1_000  # an action with fewer calls has no p99 worth comparing
 
 
 class Figure(Struct, frozen=True):
-    """`log` is compared, more is worse; exp(`shown_log`) is what people read."""
+    """`log` is compared, more is worse; `shown` is what people read."""
 
     name: str
     log: float
-    shown_log: float
+    shown: float
 
 
 def figures(run: "Run", phase: str | None) -> dict[str, Figure]:
@@ -41,7 +41,7 @@ def figures(run: "Run", phase: str | None) -> dict[str, Figure]:
     failed = sum(spread.count for (outcome,), spread in outcomes.items() if outcome not in NOT_FAILURES)
     _put(found, failure_figure("failed share", failed, everything.count))
     per_s = everything.count / max(run.seconds_in(phase), 1e-6)
-    _put(found, Figure("calls per s", -math.log(per_s), math.log(per_s)))
+    _put(found, Figure("calls per s", -math.log(per_s), per_s))
     return found
 
 
@@ -70,12 +70,12 @@ def threshold_figure(run: "Run", threshold: Threshold, phase: str | None) -> Fig
 def failure_figure(name: str, failed: int, total: int) -> Figure:
     """A share as a log of odds, so that differences near zero count for what they are."""
     odds = (failed + 0.5) / (total - failed + 0.5)
-    return Figure(name, math.log(odds), math.log(odds / (1 + odds)))
+    return Figure(name, math.log(odds), failed / total)
 
 
 def _time(name: str, spread: Spread, quantile: float) -> Figure:
     value_ms = max(spread.quantile_us(quantile), 1) / 1000
-    return Figure(name, math.log(value_ms), math.log(value_ms))
+    return Figure(name, math.log(value_ms), value_ms)
 
 
 def _put(found: dict[str, Figure], figure: Figure) -> None:

@@ -60,7 +60,7 @@ def test_holm_multiplies_by_what_is_left_and_never_falls():
 
 
 def arm(*values):
-    return [Figure("p99", math.log(v), math.log(v)) for v in values]
+    return [Figure("p99", math.log(v), v) for v in values]
 
 
 def test_a_clear_change_is_a_regression_and_its_mirror_is_no_worse():
@@ -111,8 +111,12 @@ def test_false_alarms_stay_at_one_per_cent_and_a_real_change_is_found():
 
 def test_a_share_of_failures_compares_as_odds():
     figure = failure_figure("failed", 10, 1_000)
-    assert math.exp(figure.shown_log) == pytest.approx(0.0105, rel=0.01)
-    assert failure_figure("failed", 0, 1_000).log < figure.log
+    assert figure.shown == 0.01
+    none = failure_figure("failed", 0, 1_000)
+    assert none.log < figure.log
+    (line,) = judge([([none, none, none], [none, none, figure])])
+    assert line.base == 0, "what people read is the share itself"
+    assert line.candidate == pytest.approx(0.01 / 3)
 
 
 @pytest.fixture(scope="module")

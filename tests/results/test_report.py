@@ -8,6 +8,7 @@ from lxml import html
 
 import results
 from results.analysis.charts import CHARTS, bad_spans
+from results.analysis.compare import compare
 from results.analysis.drawing import svg
 from results.analysis.report import report_html, write_report
 from results.analysis.report_many import comparison_html
@@ -99,6 +100,14 @@ def test_several_runs_are_shown_on_one_page(sample, sample_path, tmp_path):
     text = comparison_html([results.open(sample_path), results.open(other)])
     assert text.count("<svg") == 2
     assert "greenup compare" in text
+
+
+def test_a_comparison_that_decides_nothing_is_not_shown_as_good(sample, sample_path, tmp_path):
+    other = sample.write(tmp_path, sample.Sample(calls=2_000, seconds=10, stations=5, seed=9))
+    runs = [results.open(sample_path), results.open(other)]
+    text = comparison_html(runs, compare(runs[:1], runs[1:]))
+    assert 'class="badge open">? ' in text
+    assert "inconclusive" in text
 
 
 def test_a_timeline_has_few_windows_of_readable_length_whatever_the_run(sample_run):
