@@ -27,6 +27,8 @@ GOOD = (
     "<OCPPConf>\n  <!-- written by hand -->\n  <UID>KERB-7</UID>\n"
     "  <HeartBeatInterval>45</HeartBeatInterval>\n</OCPPConf>\n"
 )
+# Nobody comes to plug in: a driver's transaction would be in the way of a station's new name.
+IDLE = Path(__file__).parents[3] / "benchmarks" / "fleets" / "idle.toml"
 TILE = "document.querySelector('#tile-{} .value').textContent"
 SLO = 'version = 1\n\n[slos]\nboots = "count(calls{action=BootNotification}) >= 3"\n'
 
@@ -119,7 +121,7 @@ def known_to_the_central_system(folder):
 
 def test_a_run_from_the_form_to_the_last_click(locust, page, port, tmp_path):
     (tmp_path / "slo.toml").write_text(SLO)
-    program = locust("--web-port", port, "--slo", "slo.toml")
+    program = locust("--web-port", port, "--slo", "slo.toml", "--fleet", IDLE)
     base = f"http://127.0.0.1:{port}/"
     program.wait_until("Starting web interface")
     start(page, base, 6)
@@ -155,7 +157,7 @@ def test_a_station_of_another_process_is_reached(locust, page, port, tmp_path):
     """Master and two workers: the page belongs to a process that runs no station."""
     (control,) = free_ports(1)
     program = locust(
-        *("--web-port", port, "--processes", 2),
+        *("--web-port", port, "--processes", 2, "--fleet", IDLE),
         *("--master-bind-host", "127.0.0.1", "--master-bind-port", control, "--master-port", control),
     )
     base = f"http://127.0.0.1:{port}/"
