@@ -20,7 +20,7 @@ _DAY_S: Final = 86_400.0
 _EVENING_S: Final = 19 * 3600.0  # the swing is lowest when the neighbourhood cooks
 _DROP_OHM: Final = (0.3, 0.4)  # measured at stations: 0.32-0.37
 _DAY_V: Final = (0.3, 0.9)  # amplitude of the daily swing
-_SLOW: Final = (4, 0.8, 700.0)  # cosines, standard deviation in V, correlation time in s
+_SLOW: Final = (4, 0.9, 600.0)  # cosines, standard deviation in V, correlation time in s
 _FAST: Final = (2, 0.5, 25.0)
 
 # Slow waves come from upstream, common to the phases; the fast ones are mostly the neighbours' own.
