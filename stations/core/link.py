@@ -127,7 +127,7 @@ def _up(station: "Station", event: LinkUp) -> None:
             _wait(station)
             return
     station.set_link(LinkState.UP)
-    station.fallback = None
+    _settle_profile(station)
     station.online_at = station.line_free_at = station.heard_at = station.now
     station.silent_calls = 0
     station.received_id = ""
@@ -140,10 +140,17 @@ def _refused(station: "Station", event: LinkRefused) -> None:
     if station.link is LinkState.CONNECTING:
         if station.fallback is not None:  # SEC-2, A05: the new profile does not work
             station.configuration.put(SECURITY_PROFILE, station.fallback)
-            station.fallback = None
+            _settle_profile(station)
         if event.failure is LinkFailure.SUBPROTOCOL:
             station.find("WS-2", event.detail or "no subprotocol selected")
         _wait(station)
+
+
+def _settle_profile(station: "Station") -> None:
+    """SEC-2: the profile in force is the one that stays."""
+    if station.fallback is not None:
+        station.fallback = None
+        station.changed = True
 
 
 @on(LinkDown)

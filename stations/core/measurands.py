@@ -123,9 +123,17 @@ _GREENUP_CONTEXTS: Final = {
     ReadingContext.TRANSACTION_BEGIN: ReadingContext.INTERRUPTION_BEGIN,
     ReadingContext.TRANSACTION_END: ReadingContext.INTERRUPTION_END,  # LG-4
 }
+_REGISTERS: Final = frozenset(
+    {Measurand.ENERGY_ACTIVE_IMPORT_REGISTER, Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL}
+)
 _PHASED: Final = frozenset({Measurand.CURRENT_IMPORT, Measurand.VOLTAGE})  # what the meter has per phase
 _LINES: Final = (Phase.L1, Phase.L2, Phase.L3)
 _NEUTRAL: Final = (Phase.L1_N, Phase.L2_N, Phase.L3_N)
+
+
+def registers_of(wanted: str) -> list[str]:
+    """The items of a measurand list that a register alone gives."""
+    return [item for item in items(wanted) if split_phase(item)[0] in _REGISTERS]
 
 
 class Template(Struct, frozen=True):

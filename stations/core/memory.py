@@ -1,7 +1,8 @@
 """The non-volatile memory: what a station still knows after a power cut, as bytes (BOOT-11, SC-4, TX-10).
 
 Configuration, availability, meter registers, running transactions, the queue of transaction messages, local
-list and cache, charging profiles, reservations, a firmware update, and the counters that make names unique.
+list and cache, charging profiles, reservations, a firmware update, the security profile to return to, and the
+counters that make names unique.
 """
 
 from typing import TYPE_CHECKING, Any, Final
@@ -63,6 +64,7 @@ class Memory(Struct, omit_defaults=True):
     profiles: Any = None
     reservations: Any = None
     update: Any = None
+    fallback: int | None = None
 
 
 def snapshot(station: "Station", now: float) -> bytes:
@@ -85,6 +87,7 @@ def snapshot(station: "Station", now: float) -> bytes:
         profiles=None if station.profiles is None else station.profiles.snapshot(),
         reservations=None if station.reservations is None else station.reservations.snapshot(),
         update=None if station.update is None else station.update.snapshot(),
+        fallback=station.fallback,
     )
     return msgspec.json.encode(memory)
 
@@ -133,6 +136,7 @@ def restore(station: "Station", data: bytes) -> None:
     station.sequence = memory.sequence
     station.last_start_s = memory.last_start_s
     station.message_id = int(memory.message_id) + _SENT_SINCE
+    station.fallback = memory.fallback
     station.configuration.restore(memory.keys)
     for connector, side in zip(station.connectors, memory.sides, strict=True):
         _restore_side(connector, side, memory.transactions)

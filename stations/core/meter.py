@@ -18,7 +18,7 @@ from stations.core.keys import (
     STOP_TXN_SAMPLED_DATA,
     Key,
 )
-from stations.core.measurands import NOMINAL_V, Phases, Sight, Template, template
+from stations.core.measurands import NOMINAL_V, Phases, Sight, Template, registers_of, template
 from stations.core.plan import Personality
 from stations.core.transaction_record import Transaction
 from stations.core.vehicle import Reading
@@ -228,6 +228,22 @@ def finish(station: "Station", connector: "Connector", running: Transaction) -> 
     """MV-7: the last entry of transactionData; no more samples."""
     station.alarms.drop(Alarm.SAMPLE, connector.number)
     _note(station, connector, running, STOP_TXN_SAMPLED_DATA, ReadingContext.TRANSACTION_END)
+    return _handed_over(running)
+
+
+def cut_off(station: "Station", running: Transaction) -> list[str] | None:
+    """MV-7, TX-10: as `finish` after a power loss; the last stored register is all that is known."""
+    wanted = ",".join(registers_of(station.configuration[STOP_TXN_SAMPLED_DATA]))
+    product = station.plan.product
+    last = template(wanted, ReadingContext.TRANSACTION_END, product.phases, product.personality)
+    if last is not None:
+        since_wh = min(running.interval_wh, running.last_wh)  # whose fraction was not stored
+        sight = Sight(IDLE, 0.0, running.last_wh, since_wh, product.phases)
+        _keep(station, running, last.fill(wall.stamp(station, running.last_s), sight))
+    return _handed_over(running)
+
+
+def _handed_over(running: Transaction) -> list[str] | None:
     data, running.data = running.data, None
     return data
 

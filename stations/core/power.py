@@ -46,8 +46,7 @@ def _stop_cut_off(station: "Station", connector: Connector) -> None:
     connector.finishing = connector.plugged
     connector.locked = False
     running.meter_stop_wh, running.stopped_s = running.last_wh, running.last_s
-    data, running.data = running.data, None
-    transaction.queue_stop(station, running, Reason.POWER_LOSS, None, data)
+    transaction.queue_stop(station, running, Reason.POWER_LOSS, None, meter.cut_off(station, running))
 
 
 def start(station: "Station") -> None:

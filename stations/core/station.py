@@ -146,6 +146,7 @@ class Station:
         self.profiles: ChargingProfiles | None = None
         self.reservations: Reservations | None = None
         self.update: FirmwareUpdate | None = None
+        self.fallback: int | None = None  # security profile to return to if the new one fails (SEC-2)
         # the present event
         self.now = self.due = 0.0
         self.effects: Effects = []
@@ -160,7 +161,6 @@ class Station:
         self.link = LinkState.OFF
         self.link_up = False
         self.attempts = 0
-        self.fallback: int | None = None  # security profile to return to if the new one fails (SEC-2)
         self.rtc_offset_s, self.wall_offset_s, self.wall_rate, self.wall_told = 0.0, 0.0, 1.0, True
         # registration and calls
         self.registration: RegistrationStatus | str = ""

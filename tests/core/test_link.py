@@ -14,13 +14,14 @@ from stations.core.events import (
     LinkUp,
     OpenLink,
     Outcome,
+    Persist,
     Ping,
     Reboot,
     SetKey,
 )
 from stations.core.plan import Personality, Plan, Product
 from stations.core.station import Station
-from tests.support.bench import EPOCH, SILENT, Bench, bench
+from tests.support.bench import EPOCH, SILENT, Bench, bench, revived
 
 BASE_S = 30.0  # serverReconnectionTime
 
@@ -318,6 +319,40 @@ def test_the_security_profile_goes_up_only_and_falls_back_when_it_fails():
     station.mend().run(600)
     assert station.dialled[-1][1] == OpenLink("ws://host/A", station.dialled[1][1].authorization)
     assert station.station.online
+
+
+def test_the_profile_to_return_to_survives_a_power_cut():
+    """SEC-2, BOOT-11: the cut comes between the change and the attempt that fails."""
+    plan = Plan(
+        "A", "ws://host/A", Product("X", 1, personality=Personality.SPEC), "", "0" * 32, 1, durable=True
+    )
+    station = Bench(Station(plan, 1)).power()
+    station.command("ChangeConfiguration", key="SecurityProfile", value="2")
+    again = revived(station)
+    again.accept_links = False
+    again.power()
+    assert [link.url for _, link in again.dialled] == ["wss://host/A"]
+    assert Persist in map(type, again.effects)
+    again = revived(again).power()
+    assert [link.url for _, link in again.dialled] == ["ws://host/A"]
+    assert again.station.online
+
+
+def test_a_new_profile_that_worked_stays_whatever_fails_after_a_power_cut():
+    """SEC-2, BOOT-11: a station that once was online under a profile never goes below it by itself."""
+    plan = Plan(
+        "A", "ws://host/A", Product("X", 1, personality=Personality.SPEC), "", "0" * 32, 1, durable=True
+    )
+    station = Bench(Station(plan, 1)).power()
+    station.command("ChangeConfiguration", key="SecurityProfile", value="2")
+    count = len(station.effects)
+    station.run(2)
+    assert station.station.online
+    assert Persist in map(type, station.effects[count:])
+    again = revived(station)
+    again.accept_links = False
+    again.power().run(1000)
+    assert {link.url for _, link in again.dialled} == {"wss://host/A"}
 
 
 def test_a_certificate_in_the_plan_lets_the_profile_rise_to_3():

@@ -12,7 +12,7 @@ from stations.core.keys import METER_VALUES_SAMPLED_DATA
 from stations.core.measurands import template
 from stations.core.plan import Personality
 from stations.wire.types import ReadingContext, parse_datetime
-from tests.support.bench import EPOCH, bench
+from tests.support.bench import EPOCH, bench, revived
 from tests.support.vehicle import SteadyCar
 
 SPEC, GREENUP = Personality.SPEC, Personality.GREENUP
@@ -302,6 +302,37 @@ def test_a_long_transaction_loses_intermediate_entries_only():
     station.swipe()
     kept = contexts(station.sent("StopTransaction")[0])
     assert (len(kept), kept[0], kept[-1]) == (5, "Transaction.Begin", "Transaction.End")
+
+
+@pytest.mark.parametrize("restarted", [revived, lambda station: station.power(on=False)])
+def test_after_a_power_loss_the_data_ends_with_the_last_stored_register(restarted):
+    """MV-7, TX-10: Transaction.End tells what is known, and invents no current, power or voltage."""
+    station = charging(StopTxnSampledData=ALL, MeterValueSampleInterval="20").run(50)
+    (stop,) = restarted(station).power().run(5).sent("StopTransaction")
+    assert contexts(stop) == ["Transaction.Begin", "Sample.Periodic", "Sample.Periodic", "Transaction.End"]
+    *_, sample, end = stop.payload["transactionData"]
+    assert end["timestamp"] == stop.payload["timestamp"] == sample["timestamp"]
+    told = {one["measurand"]: int(one["value"]) for one in end["sampledValue"]}
+    assert told == {"Energy.Active.Import.Interval": 0, "Energy.Active.Import.Register": 122}
+    assert stop.payload["meterStop"] == 122
+
+
+def test_after_a_power_loss_the_last_interval_counts_what_was_told_since_the_last_sample():
+    """MV-5, MV-7, TX-10: a triggered register is a stored one; the product has only the end (LG-4)."""
+    station = charging(GREENUP, StopTxnSampledData=ALL, MeterValueSampleInterval="20").run(30)
+    station.command("TriggerMessage", requestedMessage="MeterValues", connectorId=1)
+    (stop,) = revived(station.run(5)).power().run(5).sent("StopTransaction")
+    (end,) = stop.payload["transactionData"]
+    told = {one["measurand"]: float(one["value"]) for one in end["sampledValue"]}
+    assert told["Energy.Active.Import.Register"] == stop.payload["meterStop"] == 92
+    assert told["Energy.Active.Import.Interval"] == pytest.approx(92 - 61.33, abs=0.01)
+
+
+def test_after_a_power_loss_a_list_without_registers_has_no_end():
+    """MV-7, TX-10: nothing is known of the voltage at the end."""
+    station = charging(StopTxnSampledData="Voltage", MeterValueSampleInterval="20").run(30)
+    (stop,) = revived(station).power().run(5).sent("StopTransaction")
+    assert contexts(stop) == ["Transaction.Begin", "Sample.Periodic"]
 
 
 # ---- triggered
