@@ -266,7 +266,7 @@ class Control:
     def _moved(self, unit: Unit, wanted: ev.TransferWanted, moved: Moved) -> None:
         self._say({"event": "transfer", "kind": wanted.kind, "ok": moved.ok, "detail": moved.detail})
         if unit is self._unit:
-            unit.happen(ev.TransferEnded(wanted.kind, ok=moved.ok, detail=moved.detail))
+            unit.happen(ev.TransferEnded(wanted, ok=moved.ok, detail=moved.detail))
 
 
 def _store(state_dir: str | None) -> Store:

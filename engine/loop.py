@@ -402,7 +402,7 @@ class Loop:
 
     def transfer(self, unit: Unit, wanted: TransferWanted) -> None:
         """No files are moved here: a plan that asks for real ones is told that they failed."""
-        unit.happen(TransferEnded(wanted.kind, ok=False, detail="this edge moves no files"))
+        unit.happen(TransferEnded(wanted, ok=False, detail="this edge moves no files"))
 
 
 def _close(loop: uvloop.Loop) -> None:

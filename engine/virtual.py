@@ -272,7 +272,7 @@ class World:
 
     def transfer(self, unit: Unit, wanted: TransferWanted) -> None:
         """Every transfer succeeds after a while."""
-        self.at(self.now + _TRANSFER_S, unit.happen, TransferEnded(wanted.kind, ok=True))
+        self.at(self.now + _TRANSFER_S, unit.happen, TransferEnded(wanted, ok=True))
 
     def delay_s(self, index: int) -> float:
         """One way through the network, drawn anew for every message."""

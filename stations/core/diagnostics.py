@@ -5,12 +5,15 @@ is called at `due` (the edge's clock), `transfer_ended` when a real upload ends;
 """
 
 from enum import StrEnum
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from stations.core.streams import Stream
 from stations.core.transfers import Transfers, draw, pause_s
 from stations.wire.messages import GetDiagnostics
 from stations.wire.types import DiagnosticsStatus, format_datetime, parse_datetime
+
+if TYPE_CHECKING:
+    from stations.core.events import TransferWanted
 
 _LONGEST_NAME: Final = 255  # fileName is CiString255
 
@@ -72,6 +75,7 @@ class DiagnosticsUpload:
         "file_name",
         "request",
         "stage",
+        "transfer",
     )
 
     def __init__(
@@ -79,6 +83,7 @@ class DiagnosticsUpload:
     ) -> None:
         """`model` None asks for a real upload (GD-1). The first step is due at once, after the answer."""
         self._luck = luck
+        self.transfer: TransferWanted | None = None  # the real one, latest
         self._next: tuple[GetDiagnostics, str, Transfers | None] | None = None
         self._begin(request, name, model, now)
 

@@ -171,9 +171,9 @@ class Reconfigure(Event):
 
 
 class TransferEnded(Event):
-    """A real file transfer asked for by `TransferWanted` has ended."""
+    """A real file transfer has ended; one that the station no longer wants is news of no interest to it."""
 
-    kind: str  # "diagnostics" or "firmware"
+    wanted: "TransferWanted"  # the very effect that asked for it
     ok: bool
     detail: str = ""
 

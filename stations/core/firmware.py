@@ -11,13 +11,16 @@ order. `due` is on the edge's clock; only retrieveDate is wall time.
 import re
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from stations.core.streams import Stream
 from stations.core.transfers import REAL_INSTALL, Transfers, draw, pause_s
 from stations.wire.messages import UpdateFirmware
 from stations.wire.types import FirmwareStatus, parse_datetime
+
+if TYPE_CHECKING:
+    from stations.core.events import TransferWanted
 
 INVALID_IMAGE: Final = "invalid image"  # detail of a real transfer that brought no firmware (TC_044_3)
 _VERSION: Final = re.compile(r"V\d+(?:\.\d+)+")
@@ -87,6 +90,7 @@ class FirmwareUpdate:
         "location",
         "model",
         "stage",
+        "transfer",
     )
 
     def __init__(
@@ -102,6 +106,7 @@ class FirmwareUpdate:
         self._luck = luck
         self.model = model  # as the location and the configuration are now
         self._fails = False  # what a modelled step was drawn to end with
+        self.transfer: TransferWanted | None = None  # the real one, latest
         self._told = False  # Downloading is reported once, not for each attempt
 
     @property

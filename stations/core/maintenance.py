@@ -104,7 +104,7 @@ def _do(station: "Station", steps: firmware.Steps) -> None:
             case firmware.Notify(status):
                 calls.place(station, FirmwareStatusNotification(status))
             case firmware.Fetch(location):
-                station.effects.append(TransferWanted("firmware", location))
+                _want(station, station.update, TransferWanted("firmware", location))
             case firmware.Hold():
                 _hold(station, held=True)
             case firmware.Release():
@@ -181,7 +181,7 @@ def _report(station: "Station", steps: diagnostics.Steps) -> None:
                 calls.place(station, DiagnosticsStatusNotification(status))
             case diagnostics.Upload(location, name):
                 data = _diagnostics_file(station)
-                station.effects.append(TransferWanted("diagnostics", location, name, data))
+                _want(station, station.upload, TransferWanted("diagnostics", location, name, data))
     if station.upload is not None and station.upload.stage is diagnostics.Stage.OVER:
         station.upload = None
 
@@ -197,14 +197,25 @@ def diagnostics_status(station: "Station") -> DiagnosticsStatus:
     return DiagnosticsStatus.IDLE if station.upload is None else station.upload.status
 
 
+# ---- real transfers -----------------------------------------------------------------------------------
+
+
+def _want(
+    station: "Station", machine: FirmwareUpdate | DiagnosticsUpload | None, transfer: TransferWanted
+) -> None:
+    assert machine is not None  # it just asked for the transfer
+    machine.transfer = transfer
+    station.effects.append(transfer)
+
+
 @on(TransferEnded)
 def _transfer_ended(station: "Station", event: TransferEnded) -> None:
+    """Only what is waited for counts: one from before a restart may end during the next of its kind."""
     if not station.running:
         return
-    if event.kind == "firmware" and station.update is not None:
-        steps = station.update.transfer_ended(
-            station.now, ok=event.ok, detail=event.detail, busy=station.is_charging()
-        )
-        _do(station, steps)
-    elif event.kind == "diagnostics" and station.upload is not None:
-        _report(station, station.upload.transfer_ended(station.now, ok=event.ok))
+    update, upload = station.update, station.upload
+    if update is not None and event.wanted is update.transfer:
+        busy = station.is_charging()
+        _do(station, update.transfer_ended(station.now, ok=event.ok, detail=event.detail, busy=busy))
+    elif upload is not None and event.wanted is upload.transfer:
+        _report(station, upload.transfer_ended(station.now, ok=event.ok))

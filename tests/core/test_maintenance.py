@@ -138,11 +138,10 @@ def test_a_real_download_is_the_edges_work():
     station = bench(real_transfers=True)
     update(station)
     station.run(0)
-    wanted = [effect for effect in station.effects if isinstance(effect, TransferWanted)]
-    assert [(one.kind, one.location) for one in wanted] == [("firmware", IMAGE)]
-    station.feed(TransferEnded("firmware", True)).run(200)
+    assert [(one.kind, one.location) for one in station.wanted()] == [("firmware", IMAGE)]
+    station.moved("firmware").run(200)
     assert told(station)[-1] == "Installed"
-    station.feed(TransferEnded("firmware", True)).feed(TransferEnded("diagnostics", True))
+    station.moved("firmware").feed(TransferEnded(TransferWanted("diagnostics", IMAGE), ok=True))
     assert told(station)[-1] == "Installed"
 
 
@@ -194,14 +193,14 @@ def test_a_real_upload_names_its_file():
     station = bench(real_transfers=True)
     name = station.command("GetDiagnostics", location="sftp://host/")["fileName"]
     station.run(0)
-    wanted = next(effect for effect in station.effects if isinstance(effect, TransferWanted))
+    (wanted,) = station.wanted()
     assert (wanted.kind, wanted.location, wanted.file_name) == ("diagnostics", "sftp://host/", name)
-    station.feed(TransferEnded("diagnostics", False, "refused"))
+    station.moved("diagnostics", ok=False, detail="refused")
     assert told(station, "DiagnosticsStatusNotification") == ["Uploading", "UploadFailed"]
 
 
 def test_a_transfer_that_ends_while_the_station_is_down_is_forgotten():
     station = bench(real_transfers=True)
     station.command("GetDiagnostics", location="sftp://host/")
-    station.run(0).power(on=False).feed(TransferEnded("diagnostics", True))
+    station.run(0).power(on=False).moved("diagnostics")
     assert told(station, "DiagnosticsStatusNotification") == ["Uploading"]

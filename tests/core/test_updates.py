@@ -3,7 +3,7 @@
 import pytest
 
 from stations.core.event_log import CAPACITY
-from stations.core.events import CloseLink, DropLink, TransferEnded, TransferWanted
+from stations.core.events import CloseLink, DropLink, Reboot, TransferEnded
 from stations.core.firmware import INVALID_IMAGE
 from stations.core.plan import Personality
 from stations.core.transfers import Odds, Transfers
@@ -28,10 +28,6 @@ def diagnostics(station):
 
 def boots(station):
     return [call.payload["firmwareVersion"] for call in station.sent("BootNotification")]
-
-
-def wanted(station):
-    return [effect for effect in station.effects if isinstance(effect, TransferWanted)]
 
 
 def triggered(station, message):
@@ -139,7 +135,7 @@ def test_a_protocol_that_is_not_supported_fails_without_a_transfer():
     station.command("GetDiagnostics", location="sftp://files/")
     station.run(10)
     assert diagnostics(station) == ["Uploading", "UploadFailed"]
-    assert wanted(station) == []
+    assert station.wanted() == []
 
 
 def test_the_end_of_a_transaction_hurries_no_step_of_an_update():
@@ -172,14 +168,14 @@ def test_each_request_is_judged_by_its_own_protocol():
     for location in ("http://files/", "ftp://files/"):
         station.command("GetDiagnostics", location=location)
         station.run(1)
-    station.feed(TransferEnded("diagnostics", ok=True)).run(10)
+    station.moved("diagnostics").run(10)
     assert diagnostics(station) == ["Uploading", "Uploaded", "Uploading", "UploadFailed"]
     update(station, "ftp://files/V02.bin", in_s=60)
     second = bench(real_transfers=True, keys=keys, power=False)
     second.station.restore(station.station.snapshot())
     second.power().run(300)
     assert firmware(second) == ["Downloading", "DownloadFailed"]
-    assert [want.location for want in wanted(station) + wanted(second)] == ["http://files/"]
+    assert [want.location for want in station.wanted() + second.wanted()] == ["http://files/"]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +190,7 @@ def test_a_location_that_names_no_host_fails_without_being_tried(location, real)
     station.run(600)
     assert firmware(station) == ["Downloading", "DownloadFailed"]
     assert diagnostics(station) == ["Uploading", "UploadFailed"]
-    assert wanted(station) == []
+    assert station.wanted() == []
 
 
 @pytest.mark.parametrize("keeps", [False, True])
@@ -214,18 +210,31 @@ def test_a_real_download_is_the_edge_s_business():
     station = bench(real_transfers=True)
     update(station, retries=1, retryInterval=60)
     station.run(1)
-    assert [(want.kind, want.location) for want in wanted(station)] == [("firmware", IMAGE)]
-    station.feed(TransferEnded("firmware", ok=False, detail="404")).run(61)
-    assert len(wanted(station)) == 2
-    station.feed(TransferEnded("firmware", ok=True)).run(600)
+    assert [(want.kind, want.location) for want in station.wanted()] == [("firmware", IMAGE)]
+    station.moved("firmware", ok=False, detail="404").run(61)
+    assert len(station.wanted()) == 2
+    station.moved("firmware").run(600)
     assert firmware(station) == ALL
+
+
+def test_a_download_from_before_a_restart_does_not_end_the_one_after_it():
+    """UF-1, RE-3: the old transfer's thread lives on; its end is told while the new one runs."""
+    station = bench(real_transfers=True)
+    update(station)
+    station.run(1).feed(Reboot()).run(60)
+    before, now = station.wanted("firmware")
+    for ok in (True, False):
+        station.feed(TransferEnded(before, ok, "404")).run(60)
+    assert firmware(station) == ["Downloading"] * 2
+    station.feed(TransferEnded(now, ok=True)).run(600)
+    assert firmware(station) == ["Downloading", *ALL]
 
 
 def test_a_real_file_that_is_no_image_is_not_installed():
     """UF-2 (TC_044_3)."""
     station = bench(real_transfers=True)
     update(station)
-    station.run(1).feed(TransferEnded("firmware", ok=True, detail=INVALID_IMAGE)).run(600)
+    station.run(1).moved("firmware", ok=True, detail=INVALID_IMAGE).run(600)
     assert firmware(station) == ["Downloading", "Downloaded", "Installing", "InstallationFailed"]
 
 
@@ -278,13 +287,27 @@ def test_a_real_upload_is_retried_and_its_failure_reported_once():
     station.command("GetDiagnostics", location="ftp://files/1/", retries=1, retryInterval=10)
     station.command("GetDiagnostics", location="ftp://files/2/")
     station.run(1)
-    assert [want.location for want in wanted(station)] == ["ftp://files/2/"]  # the first had not begun
+    assert [want.location for want in station.wanted()] == ["ftp://files/2/"]  # the first had not begun
     station.command("GetDiagnostics", location="ftp://files/3/", retries=1, retryInterval=10)
-    station.feed(TransferEnded("diagnostics", ok=True)).run(1)
-    station.feed(TransferEnded("diagnostics", ok=False)).run(11)
-    station.feed(TransferEnded("diagnostics", ok=False)).run(60)
-    assert [want.location[-2] for want in wanted(station)] == ["2", "3", "3"]
+    station.moved("diagnostics").run(1)
+    station.moved("diagnostics", ok=False).run(11)
+    station.moved("diagnostics", ok=False).run(60)
+    assert [want.location[-2] for want in station.wanted()] == ["2", "3", "3"]
     assert diagnostics(station) == ["Uploading", "Uploaded", "Uploading", "UploadFailed"]
+
+
+def test_an_upload_from_before_a_reset_does_not_end_the_one_after_it():
+    """GD-1, RE-3: each GetDiagnostics is told the end of its own file."""
+    station = bench(real_transfers=True)
+    station.command("GetDiagnostics", location="ftp://files/1/")
+    station.run(1).command("Reset", type="Hard")
+    station.run(60).command("GetDiagnostics", location="ftp://files/2/")
+    station.run(1)
+    before, now = station.wanted("diagnostics")
+    station.feed(TransferEnded(before, ok=True)).run(60)
+    assert diagnostics(station) == ["Uploading", "Uploading"]
+    station.feed(TransferEnded(now, ok=False)).run(1)
+    assert diagnostics(station) == ["Uploading", "Uploading", "UploadFailed"]
 
 
 def test_the_file_says_what_the_station_is_and_no_secret():
@@ -295,17 +318,17 @@ def test_the_file_says_what_the_station_is_and_no_secret():
     station.plug().swipe("TAG1").run(2)
     station.command("GetDiagnostics", location="ftp://files/", startTime=station.time(-5))
     station.run(1)
-    text = wanted(station)[-1].data.decode()
+    text = station.wanted()[-1].data.decode()
     for words in ("GU-000001", "059004", "V01.01.65/V01.01.08", "HeartbeatInterval", "connector 1: Charging"):
         assert words in text
     assert "transaction 1: connector 1, id 1001" in text
     assert "connector 1 Charging NoError" in text
     assert "hidden" not in text
-    station.feed(TransferEnded("diagnostics", ok=True))
+    station.moved("diagnostics")
     long_ago = {"startTime": station.time(-7200), "stopTime": station.time(-3600)}
     station.command("GetDiagnostics", location="ftp://files/", **long_ago)
     station.run(1)
-    text = wanted(station)[-1].data.decode()
+    text = station.wanted()[-1].data.decode()
     assert "transaction 1" not in text
     assert "Charging NoError" not in text
 

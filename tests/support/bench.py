@@ -28,6 +28,8 @@ from stations.core.events import (
     StatusChanged,
     Swipe,
     TransactionChanged,
+    TransferEnded,
+    TransferWanted,
 )
 from stations.core.plan import Personality, Plan, Product
 from stations.core.station import Station
@@ -181,6 +183,17 @@ class Bench:
     def mend(self):
         self.accept_links = True
         return self
+
+    # ---- real transfers
+
+    def wanted(self, kind=None):
+        """Transfers asked for, in order."""
+        asked = [effect for effect in self.effects if isinstance(effect, TransferWanted)]
+        return [effect for effect in asked if kind in {None, effect.kind}]
+
+    def moved(self, kind, *, ok=True, detail=""):
+        """The latest transfer of a kind ends."""
+        return self.feed(TransferEnded(self.wanted(kind)[-1], ok, detail))
 
     # ---- people
 
