@@ -26,6 +26,7 @@ from engine.store import FolderStore, MemoryStore, Store
 from engine.transfer import Moved
 from engine.unit import FOREVER, Unit
 from stations.core import events as ev
+from stations.core import hardware
 from stations.core.station import Station
 from stations.errors import PlanError
 
@@ -134,6 +135,7 @@ class Control:
         self._store: Store = MemoryStore()
         self._hosts = HostKeys()
         self._plugged: dict[int, Vehicle] = {}
+        self._dark: Station | None = None  # without power: of what it was, only its hardware counts
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = FOREVER  # monotonic seconds
         self.ended = asyncio.Event()
@@ -179,6 +181,8 @@ class Control:
     def _happen(self, event: ev.Event) -> None:
         if self._unit is not None:
             self._unit.happen(event)
+        elif self._dark is not None:
+            self._dark.on_event(event, self.clock.now())
 
     def _power_on(self, spec: commands.Spec) -> None:
         plan = spec.plan(client_certificate=self._dial.settings.certificate_file is not None)
@@ -190,7 +194,9 @@ class Control:
         memory = store.load(plan.identity)
         if memory is not None:
             station.restore(memory)
-        self._plan, self._store = plan, store
+        if self._dark is not None and self._is_same_cabinet(spec, store):
+            hardware.stays(station, self._dark)
+        self._plan, self._store, self._dark = plan, store, None
         self._hosts = self._host_keys.setdefault(spec.state_dir, _host_keys(spec.state_dir))
         self._unit = unit = ShownUnit(0, station, None, plan.product.connectors, self)
         unit.say = self._say
@@ -198,12 +204,18 @@ class Control:
             unit.happen(ev.PlugIn(connector, vehicle))
         unit.power_on()
 
+    def _is_same_cabinet(self, spec: commands.Spec, store: Store) -> bool:
+        """The folder is the hardware, whatever the identity; without a folder the identity is."""
+        same_name = self._plan is not None and self._plan.identity == spec.charge_point_id
+        return store is self._store and (spec.state_dir is not None or same_name)
+
     def _power_off(self) -> None:
         unit, self._unit = self._unit, None
         if unit is not None:
             unit.happen(ev.PowerOff())
             self.persist(unit)
             unit.end()
+            self._dark = unit.station
         self._disarm()
 
     def _plug_in(self, command: commands.PlugIn) -> None:

@@ -39,6 +39,9 @@ spec: url (whole, used as it stands), charge_point_id, vendor, model, serial, fi
   personality (greenup, spec), state_dir (what survives power cuts and SIGKILL is kept there),
   reboot_delay_s, drop_ws_on_firmware_reboot
 
+power_off forgets what the station holds in RAM. Vehicles stay plugged in; loose cables, locks and faults stay
+  as they are for the same state_dir (without one: the same charge_point_id) until this process ends.
+
 sftp: a host in state_dir/known_hosts (OpenSSH's format) must show a key that is listed there; the first key
   of any other host is believed and written down. https, ftps: certificates that this machine trusts.
 

@@ -230,3 +230,14 @@ def _connection_timed_out(station: "Station", number: int, at: float) -> None:
     connector.presented = None
     connector.finishing = connector.plugged
     settle(station, connector)
+
+
+def stays(station: "Station", former: "Station") -> None:
+    """The same cabinet under new software, before PowerOn: power off and on mends and moves nothing in it.
+
+    Vehicles are plugged in by the edge, which owns them.
+    """
+    for connector, before in zip(station.connectors, former.connectors, strict=True):
+        connector.ev_out, connector.locked = before.ev_out, before.locked
+        connector.lock_failing = before.lock_failing
+        connector.error_code, connector.vendor_error_code = before.error_code, before.vendor_error_code

@@ -186,6 +186,52 @@ def test_a_power_cut_drops_the_socket_and_a_plugged_car_stays_plugged(desk, spec
     assert {status["status"] for status in sent} == {"Available", "Preparing"}
 
 
+def told(station, count):
+    """The next so many statuses, by connector."""
+    statuses = [station.request("StatusNotification") for _ in range(count)]
+    return {one["connectorId"]: (one["status"], one["errorCode"]) for one in statuses}
+
+
+def test_what_is_plugged_in_or_broken_is_so_after_a_power_cut_too(desk, spec):
+    """ST-9, RE-2: a fault and a cable without a vehicle are facts; a badge that waits is only in RAM."""
+    station, spec = desk(), spec | {"connectors": 2}
+    station.tell("power_on", spec=spec)
+    told(station, 3)
+    station.tell("fault", connector=1, error_code="GroundFailure")
+    station.tell("plug_in", connector=2)
+    station.tell("plug_out_ev", connector=2)
+    station.tell("swipe", id_tag="BADGE-1", connectors=[2])
+    assert told(station, 2) == {1: ("Faulted", "GroundFailure"), 2: ("Preparing", "NoError")}
+    station.tell("power_off")
+    station.tell("power_on", spec=spec)
+    faulted = {0: ("Available", "NoError"), 1: ("Faulted", "GroundFailure")}
+    assert told(station, 3) == faulted | {2: ("Preparing", "NoError")}
+    station.tell("plug_in", connector=2)
+    station.tell("power_off")
+    station.tell("plug_out", connector=2)
+    station.tell("power_on", spec=spec)
+    assert told(station, 3) == faulted | {2: ("Available", "NoError")}
+    station.tell("clear_fault", connector=1)
+    assert told(station, 1) == {1: ("Available", "NoError")}
+    station.tell("fault", connector=0, error_code="HighTemperature")
+    assert told(station, 1) == {0: ("Faulted", "HighTemperature")}
+    station.tell("power_off")
+    station.tell("power_on", spec=spec | {"state_dir": spec["state_dir"] + "-of-another"})
+    assert told(station, 3)[0] == ("Available", "NoError"), "the folder is the hardware"
+
+
+def test_without_a_folder_another_name_is_another_cabinet(desk, spec):
+    """ST-9: no fault of the one is the other's, whatever sides they have."""
+    station, spec = desk(), spec | {"state_dir": None}
+    for name, connectors, status in (("A", 2, "Available"), ("B", 1, "Available"), ("B", 1, "Faulted")):
+        station.tell("power_on", spec=spec | {"charge_point_id": name, "connectors": connectors})
+        assert told(station, connectors + 1)[1][0] == status
+        if status == "Available":
+            station.tell("fault", connector=1, error_code="GroundFailure")
+            assert told(station, 1)[1][0] == "Faulted"
+        station.tell("power_off")
+
+
 def test_the_end_of_the_input_ends_the_station(desk):
     station = desk()
     station.process.stdin.close()

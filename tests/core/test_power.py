@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stations.core import hardware
 from stations.core.events import (
     Activate,
     ClearFault,
@@ -320,6 +321,24 @@ def test_a_car_that_stays_plugged_in_over_a_power_cut_is_counted_once():
     assert again.station.meter_wh(1, again.now) == 11040
     again.swipe().run(3600).unplug()
     assert again.sent("StopTransaction")[-1].payload["meterStop"] == 22080
+
+
+def test_a_bolt_that_was_shut_and_a_lock_that_jams_are_so_under_new_software():
+    """TX-3, ST-12, RE-2: the cable still waits for its owner; the badge at the other side is forgotten."""
+    invalid = {"transactionId": 7, "idTagInfo": {"status": "Invalid"}}
+    station, car = bench(connectors=2, keys={"StopTransactionOnInvalidId": "true"}), SteadyCar()
+    station.answer["StartTransaction"] = lambda _action, _payload: invalid
+    station.plug(1, car).swipe("A", 1).run(1)
+    station.feed(LockFailure(2, True)).swipe("B", 2).power(on=False)
+    again = revived(station)
+    hardware.stays(again.station, station.station)
+    again.feed(PlugIn(1, car)).power().run(1).unplug(1)
+    assert (again.status(1), again.status(2)) == ("Preparing", "Available")
+    again.swipe("A", 1).unplug(1)
+    assert again.status(1) == "Available"
+    again.plug(2).swipe("B", 2).run(1)
+    assert again.status(2) == "Faulted"
+    assert again.sent("StartTransaction") == []
 
 
 def test_no_register_told_on_demand_is_more_than_what_a_power_cut_leaves():
