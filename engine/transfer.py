@@ -1,8 +1,9 @@
 """Real file transfers of one station driven by hand: firmware comes, diagnostics go (GD-1, UF-1).
 
 Bounded in size and in time, and run in a thread of their own: answers to the central system never wait.
-A location is a URL, with `user:password@` if the server wants to know; uploads name a folder. SFTP is spoken
-by asyncssh, the extra `transfer`; `engine.hostkeys` says which hosts it believes.
+A location is a URL, with `user:password@` if the server wants to know; uploads name a folder. `ftps://` is
+explicit TLS on port 21 or the one that is named, implicit TLS if that is 990. SFTP is spoken by asyncssh, the
+extra `transfer`; `engine.hostkeys` says which hosts it believes.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from contextlib import closing
 from functools import partial
 from http.client import HTTPException
 from pathlib import PurePosixPath
+from socket import create_connection
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from urllib.error import HTTPError
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 STEP_S: Final = 20.0  # for each step of the dialogue
 LONGEST_S: Final = 600.0  # for the whole of it
 MOST_BYTES: Final = 256 << 20
+FTP_PORT: Final = 21  # FTPS begins there with AUTH TLS (RFC 4217)
+IMPLICIT_FTPS_PORT: Final = 990  # a location that names it wants TLS at once
 _CHUNK: Final = 1 << 16
 
 
@@ -131,8 +135,34 @@ def _http_put(location: SplitResult, name: str, data: bytes) -> None:
 # ---- FTP, FTPS ------------------------------------------------------------------------------------------
 
 
+class _Ftps(ftplib.FTP_TLS):
+    """FTPS whose data connections resume the session of the control connection, as careful servers demand."""
+
+    sock: ssl.SSLSocket
+
+    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[ssl.SSLSocket, int | None]:
+        """As `ftplib` has it, but for the session."""
+        plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321
+        session = self.sock.session
+        return self.context.wrap_socket(plain, server_hostname=self.host, session=session), size
+
+
+class _ImplicitFtps(_Ftps):
+    """TLS from the first byte on, where others say AUTH TLS first."""
+
+    def connect(self, host: str = "", port: int = 0, timeout: float = STEP_S, *_: object) -> str:
+        """As `ftplib` has it; the welcome comes through TLS."""
+        self.host, self.port, self.timeout = host, port, timeout
+        plain = create_connection((host, port), timeout)
+        self.sock = self.context.wrap_socket(plain, server_hostname=host)
+        self.af = self.sock.family
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.welcome = self.getresp()
+        return self.welcome
+
+
 def _greet(client: ftplib.FTP, location: SplitResult) -> None:
-    client.connect(location.hostname or "", location.port or 21, timeout=STEP_S)
+    client.connect(location.hostname or "", location.port or FTP_PORT, timeout=STEP_S)
     user, password = _user(location)
     client.login(user or "anonymous", password)
     if isinstance(client, ftplib.FTP_TLS):
@@ -140,8 +170,10 @@ def _greet(client: ftplib.FTP, location: SplitResult) -> None:
 
 
 def _ftp(location: SplitResult) -> ftplib.FTP:
-    secure = location.scheme.lower() == "ftps"
-    return ftplib.FTP_TLS(context=ssl.create_default_context()) if secure else ftplib.FTP()  # noqa: S321 — OCPP asks for it
+    if location.scheme.lower() == "ftp":
+        return ftplib.FTP()  # noqa: S321 — OCPP asks for it
+    client = _ImplicitFtps if location.port == IMPLICIT_FTPS_PORT else _Ftps
+    return client(context=ssl.create_default_context())
 
 
 def _ftp_get(location: SplitResult, image: Intake) -> None:

@@ -44,6 +44,7 @@ power_off forgets what the station holds in RAM. Vehicles stay plugged in; loose
 
 sftp: a host in state_dir/known_hosts (OpenSSH's format) must show a key that is listed there; the first key
   of any other host is believed and written down. https, ftps: certificates that this machine trusts.
+ftps: explicit TLS on port 21 or the one in the location; implicit TLS on port 990. Passive mode only.
 
 examples:
   greenup csms &                                       a central system on ws://127.0.0.1:9000/ocpp

@@ -11,8 +11,10 @@ from typing import ClassVar
 
 import asyncssh
 import pytest
+from OpenSSL import SSL
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
+from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
 from engine import transfer
@@ -86,7 +88,8 @@ def serve_ftp(folder, handler):
     (folder / "firmware.bin").write_bytes(IMAGE)
     authorizer = DummyAuthorizer()
     authorizer.add_user(USER, PASSWORD, str(folder), perm="elradfmw")
-    server = FTPServer(("127.0.0.1", 0), type("Handler", (handler,), {"authorizer": authorizer}))
+    mine = type("Handler", (handler,), {"authorizer": authorizer})
+    server = FTPServer(("127.0.0.1", 0), mine, ioloop=IOLoop())  # the usual one belongs to all threads
     running = threading.Event()
     running.set()
 
@@ -122,7 +125,32 @@ def ftps(tmp_path, certificate):
     secure = type(
         "Secure", (TLS_FTPHandler,), {**names, "tls_control_required": True, "tls_data_required": True}
     )
+    context = secure.get_ssl_context()
     port, end = serve_ftp(folder, secure)
+    yield SimpleNamespace(url=f"ftps://{LOGIN}@127.0.0.1:{port}", folder=folder, context=context)
+    end()
+
+
+class Implicit(TLS_FTPHandler):
+    """Welcomes through TLS, and knows no other way to begin it."""
+
+    def handle(self):
+        self.secure_connection(self.ssl_context)
+
+    def handle_ssl_established(self):
+        super().handle()
+
+    def ftp_AUTH(self, line):  # noqa: N802 — as pyftpdlib finds it
+        self.respond("502 not here")
+
+
+@pytest.fixture
+def ftps_at_once(tmp_path, certificate, monkeypatch):
+    folder = tmp_path / "implicit"
+    folder.mkdir()
+    names = {"certfile": str(certificate[0]), "keyfile": str(certificate[1]), "tls_data_required": True}
+    port, end = serve_ftp(folder, type("Secure", (Implicit,), names))
+    monkeypatch.setattr(transfer, "IMPLICIT_FTPS_PORT", port)  # 990 is not ours to listen on
     yield SimpleNamespace(url=f"ftps://{LOGIN}@127.0.0.1:{port}", folder=folder)
     end()
 
@@ -216,7 +244,7 @@ def test_https_trusts_whom_this_machine_trusts(certificate, monkeypatch):
     files.server_close()
 
 
-@pytest.mark.parametrize("protocol", ["ftp", "ftps", "sftp"])
+@pytest.mark.parametrize("protocol", ["ftp", "ftps", "ftps_at_once", "sftp"])
 def test_the_other_protocols_fetch_and_store(protocol, request):
     """UF-1, GD-1: FTP, FTPS and SFTP against servers of other hands."""
     server = request.getfixturevalue(protocol)
@@ -227,6 +255,31 @@ def test_the_other_protocols_fetch_and_store(protocol, request):
     assert not missing.ok
     assert missing.detail
     assert not store(f"{server.url}/no/such/folder").ok
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+def test_ftps_data_resumes_the_session_of_the_control_connection(ftps, version):
+    """UF-1, GD-1: one full handshake a transfer; servers refuse data of a session that they have not met."""
+    shown = []
+
+    def note(connection, _where, _result):
+        if connection.get_state_string() == b"SSLv3/TLS write certificate":
+            shown.append(connection)
+
+    ftps.context.set_min_proto_version(version)
+    ftps.context.set_max_proto_version(version)
+    ftps.context.set_info_callback(note)
+    assert fetch(f"{ftps.url}/firmware.bin").ok
+    assert len(set(shown)) == 1
+    assert store(f"{ftps.url}/in/").ok
+    assert len(set(shown)) == 2
+
+
+def test_ftps_verifies_the_server_however_it_begins(ftps, ftps_at_once, monkeypatch):
+    """UF-1, GD-1."""
+    monkeypatch.delenv("SSL_CERT_FILE")
+    for server in (ftps, ftps_at_once):
+        assert "CERTIFICATE_VERIFY_FAILED" in fetch(f"{server.url}/firmware.bin").detail
 
 
 def test_a_new_sftp_host_is_believed_once_and_written_down(sftp, tmp_path):
