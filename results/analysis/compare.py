@@ -132,7 +132,7 @@ def judge(
     allowed: float = ALLOWED,
 ) -> list[Line]:
     """One line per metric, p values corrected over all of them (Holm)."""
-    tests = [_test([f.log for f in base], [f.log for f in candidate]) for base, candidate in arms]
+    tests = [_test(*_logs(base, candidate)) for base, candidate in arms]
     corrected = holm([test.p_value for test in tests])
     return [
         _line(base, candidate, test, p, min_effect=min_effect, allowed=allowed)
@@ -170,6 +170,13 @@ def against_baseline(run: "Run", baseline: "Sequence[Run]", slo: "Slo", phase: s
         line.outcome, Status.ERROR
     )
     return _baseline_check(slo, status, value, f"{line.words()}; {note}")
+
+
+def _logs(base: Sequence[Figure], candidate: Sequence[Figure]) -> tuple[list[float], list[float]]:
+    """What is tested. Where no run has anything to show, the logarithms only tell how many calls it had."""
+    if not any(figure.shown for figure in [*base, *candidate]):
+        return [0.0] * len(base), [0.0] * len(candidate)
+    return [figure.log for figure in base], [figure.log for figure in candidate]
 
 
 class _Test(Struct, frozen=True):

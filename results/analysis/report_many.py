@@ -103,10 +103,15 @@ def _figures(runs: "list[Run]") -> str:
     found = [figures(run, None) for run in runs]
     names = list(dict.fromkeys(name for one in found for name in one))
     rows = [
-        [run.record.id, *(milliseconds(one[n].shown) if n in one else "-" for n in names)]
+        [run.record.id, *(_figure(one[n].shown) if n in one else "-" for n in names)]
         for run, one in zip(runs, found, strict=True)
     ]
     return table(["", *names], rows)
+
+
+def _figure(value: float) -> str:
+    """A share of failures is small, and none is only what is 0."""
+    return f"{value:.2g}" if value < 0.1 else milliseconds(value)
 
 
 @drawn

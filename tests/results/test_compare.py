@@ -119,6 +119,16 @@ def test_a_share_of_failures_compares_as_odds():
     assert line.candidate == pytest.approx(0.01 / 3)
 
 
+@pytest.mark.parametrize(("before", "after"), [(1_000, 400), (400, 1_000)])
+def test_no_failures_are_no_failures_however_many_calls_there_were(before, after):
+    """Fewer calls leave larger smoothed odds of nothing: that is no regression, nor a ratio to show."""
+    base, candidate = (
+        [failure_figure("failed", 0, total + n) for n in range(3)] for total in (before, after)
+    )
+    (line,) = judge([(base, candidate)])
+    assert (line.base, line.candidate, line.ratio, line.outcome) == (0, 0, 1, Outcome.NO_WORSE)
+
+
 @pytest.fixture(scope="module")
 def runs(sample, tmp_path_factory):
     """Six interleaved runs, three of them 40 % slower."""

@@ -12,6 +12,7 @@ from results.analysis.compare import compare
 from results.analysis.drawing import svg
 from results.analysis.report import report_html, write_report
 from results.analysis.report_many import comparison_html
+from results.analysis.run_figures import figures
 from results.analysis.timeline import WINDOWS, Timeline
 from results.run import create
 
@@ -100,6 +101,17 @@ def test_several_runs_are_shown_on_one_page(sample, sample_path, tmp_path):
     text = comparison_html([results.open(sample_path), results.open(other)])
     assert text.count("<svg") == 2
     assert "greenup compare" in text
+
+
+def test_a_small_share_of_failures_is_not_shown_as_none(sample, tmp_path):
+    paths = [
+        sample.write(tmp_path, sample.Sample(calls=2_000, seconds=10, stations=5, seed=n)) for n in (1, 2)
+    ]
+    runs = [results.open(path) for path in paths]
+    shares = [figures(run, None)["failed share"].shown for run in runs]
+    assert 0 < shares[0] < 0.1
+    text = comparison_html(runs)
+    assert all(f">{share:.2g}<" in text for share in shares)
 
 
 def test_a_comparison_that_decides_nothing_is_not_shown_as_good(sample, sample_path, tmp_path):
