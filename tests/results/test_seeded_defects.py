@@ -113,7 +113,7 @@ def test_findings_name_what_the_central_system_did_on_the_wire(erring):
     counted = findings.groupby("rule", observed=True)["count"].sum()
     foreign = (acts["fault"] == "foreign-id").sum()
     assert 0 < counted["RPC-5"] <= foreign + (acts["fault"] == "late-answer").sum()
-    # An answer with a foreign id leaves its call without one: a second finding if it still times out in the run.
+    # A foreign id leaves a call without an answer: a second finding if it still times out in the run.
     assert 0 <= counted.get("RPC-4", 0) <= foreign
     assert set(counted.index) <= {"RPC-4", "RPC-5"}
 
