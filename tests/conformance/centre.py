@@ -164,7 +164,9 @@ class Centre:
             f"{call.action}: {complaint}: {text}" for complaint in complaints(call.action, _payload(text))
         ]
         self.calls.append(call)
-        task = asyncio.ensure_future(self._reply(link, call))
+        # The policy of the moment of the call: a story may set the next one as soon as it has seen it.
+        policy = self.policies.get(call.action, self._default)
+        task = asyncio.ensure_future(self._reply(link, call, policy))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -180,8 +182,7 @@ class Centre:
             problems = complaints(str(action), _payload(text, 2), confirmation=True)
             self.faults += [f"{action} answer: {complaint}: {text}" for complaint in problems]
 
-    async def _reply(self, link: ServerConnection, call: Call) -> None:
-        policy = self.policies.get(call.action, self._default)
+    async def _reply(self, link: ServerConnection, call: Call, policy: Policy) -> None:
         answer = policy(call)
         if asyncio.iscoroutine(answer):
             answer = await answer
