@@ -6,6 +6,7 @@ import os
 import platform
 import secrets as luck
 import shutil
+import tempfile
 import time
 from collections.abc import Collection, Iterable, Mapping
 from importlib import metadata
@@ -301,3 +302,13 @@ def _new_id(name: str, started_us: int) -> str:
     moment = time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime(started_us / 1e6))
     plain = "".join(c if c.isalnum() or c == "-" else "-" for c in name.lower()).strip("-")[:40]
     return f"{moment}-{plain or 'run'}-{luck.token_hex(2)}"
+
+
+def check_folder(given: str, folder: Path) -> None:
+    """PlanError, which names what was `given`, when nothing can be written into a folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise PlanError(f"{given}: cannot write there ({error.strerror}); name another folder") from error

@@ -6,7 +6,6 @@ object store cannot append. What is lost when the machine dies is what was not c
 of calls and transactions. Each machine ships its own workers; only the master's has run.json.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Final
 import fsspec
 
 from results.partition import STREAMS
-from results.run import RUN_FILE, RUNNING, read_record
+from results.run import RUN_FILE, RUNNING, check_folder, read_record
 from results.secrets import safe_url
 from stations.errors import PlanError
 
@@ -50,7 +49,7 @@ def ship(
     system, root = _place(url)
     target = f"{root.rstrip('/')}/{run.name}"
     if "file" in system.protocol:  # an object store may only be away for a moment
-        _check_folder(Path(target), url)
+        check_folder(f"--to {url}", Path(target))
     sent: dict[str, int] = {}
     while True:
         ended = not follow or _has_ended(run)
@@ -79,15 +78,6 @@ def fetch(url: str, folder: Path) -> Path:
             ) from error
         system.get_file(name, str(local))
     return target
-
-
-def _check_folder(folder: Path, url: str) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise PlanError(f"--to {url}: cannot write there ({error.strerror}); name another") from error
 
 
 def _place(url: str) -> tuple[Any, str]:

@@ -6,7 +6,6 @@ It happens while Locust parses its command line: before `--processes` forks, bef
 import os
 import socket
 import ssl
-import tempfile
 from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
@@ -21,6 +20,7 @@ from engine.bridge import options as our_options
 from engine.bridge.options import Settings
 from engine.bridge.user import StationUser
 from engine.bridge.web import login
+from results.run import check_folder
 from stations.errors import PlanError
 
 PROBE_TIMEOUT_S: Final = 5.0
@@ -74,7 +74,7 @@ def check(options: Any) -> None:
 
 def check_settings(settings: Settings) -> None:
     """What needs the disk or the network; also for a form that was filled in by hand."""
-    _check_folder("--runs", Path(settings.runs))
+    check_folder(f"--runs {settings.runs}", Path(settings.runs))
     _check_addresses(settings.source_addresses)
     if settings.slo:
         analysis.check_thresholds(settings.slo, our_options.phases(settings))
@@ -138,17 +138,6 @@ def _check_addresses(addresses: list[str]) -> None:
         _check_bind(f"--source-address {address}", address, 0)
 
 
-def _check_folder(flag: str, folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as failure:
-        raise PlanError(
-            f"{flag} {folder}: cannot write there ({failure.strerror}); name another folder"
-        ) from None
-
-
 def _check_written(options: Any) -> None:
     """Files that Locust writes at the end, when it would be too late to say that it cannot."""
     for flag, name in (
@@ -161,7 +150,7 @@ def _check_written(options: Any) -> None:
             continue
         if flag != "--csv" and Path(name).is_dir():
             raise PlanError(f"{flag} {name}: is a folder; name a file")
-        _check_folder(flag, Path(name).parent)
+        check_folder(f"{flag} {Path(name).parent}", Path(name).parent)
 
 
 def _check_ports(options: Any) -> None:

@@ -40,9 +40,8 @@ def line(elapsed_s: float, gauges: dict[str, float], calls_per_s: float, stats: 
     """What the run is doing, in about a hundred characters."""
     p95_ms = stats.total.get_current_response_time_percentile(0.95) or 0
     known = gauges["stations"] + gauges["waiting"]
-    up = min(
-        gauges["registrations.Accepted"], gauges["links.open"]
-    )  # who was accepted stays so without a link
+    # Who was accepted stays so without a link.
+    up = min(gauges["registrations.Accepted"], gauges["links.open"])
     refusals = f"  {gauges['refusals']:,.0f} attempts to connect failed" if gauges["refusals"] else ""
     return (
         f"{int(elapsed_s) // 60:02d}:{int(elapsed_s) % 60:02d}"

@@ -115,6 +115,7 @@ def test_a_silent_worker_is_named_in_time(world, monkeypatch):
 
 def test_an_answer_nobody_waits_for_is_ignored(world):
     world.channel.listeners["greenup-answer"](SimpleNamespace(data={"run": "r", "ticket": 99, "told": 1}))
+    assert world.master._waiting == {}
 
 
 def test_another_test_has_other_stations(world):
