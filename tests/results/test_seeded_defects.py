@@ -34,7 +34,7 @@ share = 0.1
 offset_wh = 5
 [[fault]]
 name = "lost-meter-values"
-share = 0.05
+share = 0.3
 [[fault]]
 name = "late-answer"
 actions = ["Heartbeat", "Authorize"]
