@@ -218,6 +218,8 @@ class Conductor:
         trial = self._trial_of(msg.data)
         if trial is None:
             return
+        if not self._local:
+            self._look_at_workers(trial)  # if Locust gave somebody up, its stations are leased, not new ones
         ranges = trial.leases.take(msg.node_id, msgspec.convert(msg.data, messages.Ask).count)
         leased = messages.Lease(trial.run, ranges, self._rate_per_s())
         self._runner.send_message(LEASE, messages.write(leased), client_id=msg.node_id)
@@ -295,7 +297,7 @@ class Conductor:
         """Dead on this machine; or away so long that, if it lives, it has given its master up and stopped."""
         process = self._processes.get(client)
         if process is not None and processes.is_near(process):
-            return self._dead(client)
+            return processes.is_gone(process)
         patience_s = MASTER_HEARTBEAT_TIMEOUT + self._environment.stop_timeout + CLOSING_MARGIN_S
         return bool(time.monotonic() - since_s > patience_s)
 

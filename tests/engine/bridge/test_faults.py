@@ -17,13 +17,19 @@ import psutil
 import pytest
 
 import results
+from engine.bridge.conductor import LAST_WORDS_S
 from results.writer import FLUSH_S
 
 pytestmark = [pytest.mark.locust, pytest.mark.realnet]
 
 WATCHFUL_CSMS = Path(__file__).parents[2] / "support" / "watchful_csms.py"
 STEADY = Path(__file__).parents[3] / "locustfiles" / "steady.py"
-IMPATIENT = "from locust import runners\nimport engine.bridge\nrunners.HEARTBEAT_LIVENESS = 3\n"
+IMPATIENT = """
+from locust import runners
+from engine.bridge import conductor
+runners.HEARTBEAT_LIVENESS = 3
+conductor.LAST_WORDS_S = {last_words_s}
+"""
 GIVEN_UP = "failed to send heartbeat, setting state to missing"
 STATIONS = 8
 
@@ -64,10 +70,10 @@ def watch(tmp_path):
 @pytest.fixture
 def fleet(locust, tmp_path, port, watch):
     """Start a master, or a worker, of one run against the watchful central system."""
-    impatient = tmp_path / "impatient.py"
-    impatient.write_text(IMPATIENT)
 
-    def start(*arguments):
+    def start(*arguments, last_words_s=LAST_WORDS_S):
+        impatient = tmp_path / f"impatient_{last_words_s:.0f}.py"
+        impatient.write_text(IMPATIENT.format(last_words_s=last_words_s))
         where = ("--master-bind-port", port, "--master-port", port)
         files = ("-f", f"{impatient},{STEADY}", "--csms-url", watch.url)
         if "--worker" in arguments:
@@ -111,8 +117,13 @@ def test_the_central_system_of_these_tests_notices_a_station_that_runs_twice(wat
         process.communicate()
 
 
-def test_workers_that_die_join_and_come_back_run_the_same_stations_one_after_the_other(fleet, watch):
-    master = fleet("--master", "--expect-workers", 2, "--duration", "120s")
+@pytest.mark.parametrize(
+    "last_words_s", [1.0, 60.0], ids=["the master sees it first", "Locust sees it first"]
+)
+def test_workers_that_die_join_and_come_back_run_the_same_stations_one_after_the_other(
+    fleet, watch, last_words_s
+):
+    master = fleet("--master", "--expect-workers", 2, "--duration", "120s", last_words_s=last_words_s)
     first, second = fleet("--worker"), fleet("--worker")
     master.wait_until(lambda: watch.connected() == STATIONS)
     everybody = set().union(*watch.live().values())
