@@ -55,5 +55,10 @@ def cells(line: Line) -> list[str]:
     if line.ratio_low is not None and line.ratio_high is not None:
         interval = f"{line.ratio_low:.3f} to {line.ratio_high:.3f}"
     p_value = "-" if line.p_value is None else f"{line.p_value:.3g}"
-    values = [f"{line.base:.4g}", f"{line.candidate:.4g}", f"{line.ratio:.3f}"]
+    values = [_plain(line.base), _plain(line.candidate), f"{line.ratio:.3f}"]
     return [line.metric, *values, interval, p_value, line.words()]
+
+
+def _plain(value: float) -> str:
+    """Four digits or whole numbers: 12,345 and not 1.234e+04."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from lxml import html
 import results
 from results.analysis import student
 from results.analysis.compare import Design, Outcome, compare, holm, judge
-from results.analysis.compare_text import comparison_markdown, comparison_text, drift_csv
+from results.analysis.compare_text import cells, comparison_markdown, comparison_text, drift_csv
 from results.analysis.gate import check
 from results.analysis.run_figures import Figure, failure_figure
 from results.analysis.slo import from_mapping
@@ -209,6 +210,15 @@ def test_text_markdown_and_csv(runs):
     rows = list(csv.DictReader(io.StringIO(drift_csv([*runs[0], *runs[1]], None))))
     assert len(rows) == 6
     assert float(rows[0]["p50 response ms"]) > 1
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(12_345.6, "12,346"), (1_000, "1,000"), (999.96, "1000"), (0.012345, "0.01235"), (0, "0")],
+)
+def test_values_are_written_without_powers_of_ten(runs, value, shown):
+    line = msgspec.structs.replace(compare(*runs).lines[0], base=value, candidate=value)
+    assert cells(line)[1:3] == [shown, shown]
 
 
 def test_a_gate_compares_with_the_baseline(runs):
