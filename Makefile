@@ -38,7 +38,7 @@ test: setup-dev  ## set-up, then every check and every test
 # Each of the others in a place of its own: their pins are not ours, and one is not Python.
 thirdparty: setup-dev $(VENV)/.arthexis-ready $(VENV)/.ocpp-rpc-ready  ## the tests against central systems of others
 	@GREENUP_ARTHEXIS=$(abspath $(VENV))/arthexis/bin/python GREENUP_OCPP_RPC=$(abspath $(VENV))/ocpp-rpc \
-	  $(BIN)/python -m pytest -m thirdparty tests/engine/bridge
+	  $(BIN)/python -m pytest -m thirdparty tests/programs
 
 $(VENV)/.arthexis-ready: $(VENV)/.venv-ready
 	@$(PYTHON) -m venv $(VENV)/arthexis && $(VENV)/arthexis/bin/python -m pip install -q arthexis==2.0.0
@@ -66,7 +66,8 @@ contracts:
 	@echo "== import contracts"; $(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
 unit:
-	@echo "== tests"; $(BIN)/python -m pytest -n 2 && echo "== tests with Locust" && $(BIN)/python -m pytest tests/engine/bridge
+	@echo "== tests"; $(BIN)/python -m pytest -n 2 --dist worksteal
+	@echo "== tests that import Locust"; $(BIN)/python -m pytest tests/engine/bridge
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,5 +1,7 @@
 """Importing Locust patches the whole process, so its tests run in a pytest call of their own."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ from hypothesis import HealthCheck, settings
 # A busy machine is no failure: nothing is tested by the time it takes.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+pytest_plugins = ["tests.support.programs"]  # whole programs are started in several folders
 
 BRIDGE = Path(__file__).parent / "engine" / "bridge"
 
@@ -22,6 +26,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path == BRIDGE and not _wanted(config):
         return True
     return None
+
+
+@pytest.fixture(autouse=True)
+def unpatched(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Under Locust's monkey patch a thread of a later test would never let go: the culprit is named here."""
+    yield
+    assert "locust" not in sys.modules or request.node.get_closest_marker("locust"), "has imported Locust"
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -12,7 +12,7 @@ import pytest
 import results
 from results.csms_process import CSMS_FILE
 from stations.errors import PlanError
-from tests.engine.bridge.test_bad_input import refused
+from tests.support.programs import refused
 from tests.support.stage import LOCUSTFILES
 
 pytestmark = pytest.mark.locust

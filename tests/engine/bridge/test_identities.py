@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from engine.bridge.identities import Leases, merged, ranges_of
 from stations.errors import StationBug
 
+pytestmark = pytest.mark.locust
+
 
 def indices(ranges):
     return [index for first, end in ranges for index in range(first, end)]

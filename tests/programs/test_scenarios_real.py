@@ -8,7 +8,7 @@ import results
 from profiles import fleets
 from tests.support.stage import LOCUSTFILES
 
-pytestmark = [pytest.mark.locust, pytest.mark.realnet]
+pytestmark = pytest.mark.realnet
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ STATIONS = 10
 KEY = "sixteen-bytes-key"  # as in tests/support/arthexis_csms.py
 
 pytestmark = [
-    pytest.mark.locust,
     pytest.mark.realnet,
     pytest.mark.thirdparty,
     pytest.mark.skipif(
@@ -35,7 +34,7 @@ pytestmark = [
 @pytest.fixture
 def arthexis(tmp_path):
     """(URL, database) of a running one that knows our stations."""
-    program = Path(__file__).parents[2] / "support" / "arthexis_csms.py"
+    program = Path(__file__).parents[1] / "support" / "arthexis_csms.py"
     names = [f"GU-{number:06}" for number in range(1, STATIONS + 1)]
     with (tmp_path / "arthexis.log").open("w") as log:
         process = subprocess.Popen(

@@ -1,8 +1,9 @@
-"""Real Locust programs on loopback, as a user starts them; each in a folder of its own."""
+"""Real Locust programs on loopback, as a user starts them; each in a folder of its own. A pytest plug-in."""
 
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,16 +14,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-ROOT = Path(__file__).parents[3]
-STEADY = ROOT / "locustfiles" / "steady.py"
+STEADY = Path(__file__).parents[2] / "locustfiles" / "steady.py"
 
 
 @pytest.fixture
 def port():
-    """A port that nobody uses."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    """A port that nobody uses, and that the kernel gives to no connection meanwhile."""
+    for number in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", number))
+            return number
+    pytest.fail("no free port found")
 
 
 @pytest.fixture
@@ -131,3 +133,20 @@ def central_system(tmp_path):
 
     with start_embedded(tmp_path / "their.sqlite") as running:
         yield running
+
+
+def refused(folder, *arguments):
+    """The line that a whole Locust program says; nothing else may have happened."""
+    done = subprocess.run(
+        [sys.executable, "-m", "locust", "-f", str(STEADY), "--headless", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert not list(folder.glob("runs/*"))
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]

@@ -5,9 +5,7 @@ import json
 import pytest
 from lxml import etree
 
-from engine.bridge import brake
-
-pytestmark = [pytest.mark.locust, pytest.mark.realnet]
+pytestmark = pytest.mark.realnet
 
 SMALL = ("--headless", "-u", 6, "-r", 6, "--slo", "slo.toml")
 # What this machine's other work does to our own health is not what these stories are about.
@@ -98,15 +96,6 @@ def test_a_run_that_ends_by_itself_takes_its_brake_along(locust, tmp_path):
     assert not program.saw("aborted by the brake")
     assert not program.saw("no longer watches")
     assert program.record()["status"] == "finished"
-
-
-def test_only_a_threshold_marked_abort_is_a_brake(tmp_path):
-    file = tmp_path / "slo.toml"
-    file.write_text('version = 1\n[slos]\na = "count(calls) > 1"\nb = {check = "…", abort = false}\n')
-    assert not brake.is_wanted("")
-    assert not brake.is_wanted(str(file))
-    file.write_text(file.read_text().replace("false", "true"))
-    assert brake.is_wanted(str(file))
 
 
 def test_a_part_of_the_end_that_fails_is_missing_not_bad_input(locust, tmp_path):

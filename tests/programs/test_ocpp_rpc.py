@@ -18,7 +18,6 @@ from results.analysis.records import load_mapping, read_records
 STATIONS = 10
 
 pytestmark = [
-    pytest.mark.locust,
     pytest.mark.realnet,
     pytest.mark.thirdparty,
     pytest.mark.skipif(
@@ -48,7 +47,7 @@ meter_values = "readings"
 @pytest.fixture
 def csms(tmp_path):
     """Start it in one of its manners; (URL, ledger, what it complains about)."""
-    program = Path(__file__).parents[2] / "support" / "ocpp_rpc_csms.js"
+    program = Path(__file__).parents[1] / "support" / "ocpp_rpc_csms.js"
     ledger, complaints = tmp_path / "theirs.csv", tmp_path / "complaints.txt"
     running = []
 

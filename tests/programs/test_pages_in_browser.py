@@ -15,7 +15,6 @@ from tests.support import browser
 from tests.support.browser import Browser
 
 pytestmark = [
-    pytest.mark.locust,
     pytest.mark.realnet,
     pytest.mark.browser,
     pytest.mark.skipif(browser.PROGRAM is None, reason="there is no chromium on this machine"),
@@ -28,7 +27,7 @@ GOOD = (
     "  <HeartBeatInterval>45</HeartBeatInterval>\n</OCPPConf>\n"
 )
 # Nobody comes to plug in: a driver's transaction would be in the way of a station's new name.
-IDLE = Path(__file__).parents[3] / "benchmarks" / "fleets" / "idle.toml"
+IDLE = Path(__file__).parents[2] / "benchmarks" / "fleets" / "idle.toml"
 TILE = "document.querySelector('#tile-{} .value').textContent"
 SLO = 'version = 1\n\n[slos]\nboots = "count(calls{action=BootNotification}) >= 3"\n'
 

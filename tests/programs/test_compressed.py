@@ -5,7 +5,7 @@ import pytest
 import results
 from tests.support.stage import LOCUSTFILES
 
-pytestmark = [pytest.mark.locust, pytest.mark.realnet]
+pytestmark = pytest.mark.realnet
 
 
 def test_sixty_seconds_in_one_do_not_flood_the_embedded_central_system_nor_time_out(locust):

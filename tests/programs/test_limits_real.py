@@ -7,7 +7,7 @@ import pytest
 import results
 from results.exit_codes import ExitCode
 
-pytestmark = [pytest.mark.locust, pytest.mark.realnet]
+pytestmark = pytest.mark.realnet
 
 FILES = resource.RLIMIT_NOFILE
 

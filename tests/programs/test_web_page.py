@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-pytestmark = [pytest.mark.locust, pytest.mark.realnet]
+pytestmark = pytest.mark.realnet
 
 
 class Page:

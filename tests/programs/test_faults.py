@@ -17,13 +17,12 @@ import psutil
 import pytest
 
 import results
-from engine.bridge.conductor import LAST_WORDS_S
 from results.writer import FLUSH_S
 
-pytestmark = [pytest.mark.locust, pytest.mark.realnet]
+pytestmark = pytest.mark.realnet
 
-WATCHFUL_CSMS = Path(__file__).parents[2] / "support" / "watchful_csms.py"
-STEADY = Path(__file__).parents[3] / "locustfiles" / "steady.py"
+WATCHFUL_CSMS = Path(__file__).parents[1] / "support" / "watchful_csms.py"
+STEADY = Path(__file__).parents[2] / "locustfiles" / "steady.py"
 IMPATIENT = """
 from locust import runners
 from engine.bridge import conductor
@@ -71,8 +70,8 @@ def watch(tmp_path):
 def fleet(locust, tmp_path, port, watch):
     """Start a master, or a worker, of one run against the watchful central system."""
 
-    def start(*arguments, last_words_s=LAST_WORDS_S):
-        impatient = tmp_path / f"impatient_{last_words_s:.0f}.py"
+    def start(*arguments, last_words_s="conductor.LAST_WORDS_S"):
+        impatient = tmp_path / f"impatient_{'worker' if '--worker' in arguments else 'master'}.py"
         impatient.write_text(IMPATIENT.format(last_words_s=last_words_s))
         where = ("--master-bind-port", port, "--master-port", port)
         files = ("-f", f"{impatient},{STEADY}", "--csms-url", watch.url)

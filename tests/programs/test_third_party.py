@@ -15,7 +15,6 @@ from results.analysis.reconcile import reconcile
 from results.analysis.records import load_mapping, read_records
 
 pytestmark = [
-    pytest.mark.locust,
     pytest.mark.realnet,
     pytest.mark.thirdparty,
     pytest.mark.skipif(
@@ -46,7 +45,7 @@ reading = ["charging"]
 def their_csms(tmp_path):
     """(URL, ledger) of a running one."""
     ledger = tmp_path / "theirs.sqlite"
-    program = Path(__file__).parents[2] / "support" / "their_csms.py"
+    program = Path(__file__).parents[1] / "support" / "their_csms.py"
     process = subprocess.Popen([sys.executable, str(program), str(ledger)], stdout=subprocess.PIPE, text=True)
     try:
         yield f"ws://127.0.0.1:{int(process.stdout.readline())}/ocpp", ledger

@@ -9,13 +9,13 @@ import pytest
 
 import results
 
-pytestmark = [pytest.mark.locust, pytest.mark.realnet]
+pytestmark = pytest.mark.realnet
 
 
 @pytest.fixture
 def collector(tmp_path):
     """(URL, file of data points) of a running one."""
-    program, said = Path(__file__).parents[2] / "support" / "otlp_collector.py", tmp_path / "points.txt"
+    program, said = Path(__file__).parents[1] / "support" / "otlp_collector.py", tmp_path / "points.txt"
     with said.open("w") as out:
         process = subprocess.Popen([sys.executable, str(program)], stdout=out, text=True)
     try:

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-pytestmark = [pytest.mark.locust, pytest.mark.realnet]
+pytestmark = pytest.mark.realnet
 
 RAMP = ("--headless", "-u", 60, "-r", 3, "--duration", "100s")
 STEADY = ("--headless", "-u", 6, "-r", 6, "--duration", "100s")

@@ -12,9 +12,9 @@ import pytest
 
 import results
 
-pytestmark = [pytest.mark.locust, pytest.mark.realnet]
+pytestmark = pytest.mark.realnet
 
-STEADY = Path(__file__).parents[3] / "locustfiles" / "steady.py"
+STEADY = Path(__file__).parents[2] / "locustfiles" / "steady.py"
 SMALL = ("--headless", "-u", 6, "-r", 6)
 
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from tests.engine.bridge.test_bad_input import refused
+from tests.support.programs import refused
 
-pytestmark = [pytest.mark.locust, pytest.mark.realnet]
+pytestmark = pytest.mark.realnet
 
 STATIONS = 8
 NOBODY = ("--csms-url", "ws://127.0.0.1:9/ocpp")
