@@ -18,11 +18,11 @@ import pytest
 
 import results
 from results.writer import FLUSH_S
+from tests.support.programs import STEADY
 
 pytestmark = pytest.mark.realnet
 
 WATCHFUL_CSMS = Path(__file__).parents[1] / "support" / "watchful_csms.py"
-STEADY = Path(__file__).parents[2] / "locustfiles" / "steady.py"
 IMPATIENT = """
 from locust import runners
 from engine.bridge import conductor

@@ -6,15 +6,14 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 import results
+from tests.support.programs import STEADY
 
 pytestmark = pytest.mark.realnet
 
-STEADY = Path(__file__).parents[2] / "locustfiles" / "steady.py"
 SMALL = ("--headless", "-u", 6, "-r", 6)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("stations", "engine", "profiles")
-PROOFS = ("cli", "conformance", "core", "engine", "profiles", "stations", "wire")
+PROOFS = ("cli", "conformance", "core", "engine", "profiles", "programs", "stations", "wire")
 LISTED = re.findall(r"^([A-Z]+-[0-9]+) ([MSOLD]) (.+)$", (ROOT / "tests/rules.txt").read_text(), re.MULTILINE)
 RULES = {rule: title for rule, _, title in LISTED}
 KINDS = {rule: kind for rule, kind, _ in LISTED}

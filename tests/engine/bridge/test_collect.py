@@ -1,7 +1,6 @@
 """Files of workers that share no path with their master."""
 
 import hashlib
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,10 +10,10 @@ import results
 from engine.bridge import collect
 from engine.bridge.messages import Part
 from results.run import read_record
+from tests.support.programs import STEADY
 
 pytestmark = [pytest.mark.locust, pytest.mark.realnet]
 
-STEADY = Path(__file__).parents[3] / "locustfiles" / "steady.py"
 FILE = "calls/worker=00/part-00000.parquet"
 
 
