@@ -10,8 +10,9 @@ from typing import Any, Final
 from engine.clock import Clock, monotonic
 from engine.unit import Unit
 from profiles import vehicles
-from profiles.cars import Car, Wish
+from profiles.cars import Car
 from profiles.supply import supply_of
+from profiles.wish import Wish
 from stations.core import events as ev
 from stations.errors import PlanError
 

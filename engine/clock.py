@@ -11,6 +11,8 @@ time in them, or simulated ones, so that a session of six hours lasts six hours 
 import time
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from profiles.fleetfile import Timestamps
 from stations.core.events import PowerOn
 from stations.core.wall import WEEK_S, local_unix_s
@@ -23,6 +25,7 @@ def wall_offset() -> float:
     return time.time() - time.monotonic()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Clock:
     """Core time of one edge. Wall time is read once: a step of the system clock moves no duration (HB-4)."""
 

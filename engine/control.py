@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -83,7 +83,16 @@ class ShownUnit(Unit):
     """A unit that says which frames pass and what the live views of a fleet would only count."""
 
     __slots__ = ("say",)
-    say: Say
+
+    def __init__(self, station: Station, connectors: int, edge: "Control", say: Say) -> None:
+        super().__init__(0, station, None, connectors, edge)
+        self.say = say
+        self._perform = {
+            **self.performers(),
+            ev.StatusChanged: ShownUnit._status_changed,
+            ev.RegistrationChanged: ShownUnit._registration_changed,
+            ev.Send: ShownUnit._send,
+        }
 
     def _status_changed(self, effect: ev.StatusChanged, now: float) -> None:
         self.say({"event": "status", **msgspec.structs.asdict(effect)})
@@ -96,13 +105,6 @@ class ShownUnit(Unit):
     def _send(self, effect: ev.Send, now: float) -> None:
         self.say(_frame("out", effect.data))
         super()._send(effect, now)
-
-    _PERFORM: ClassVar[dict[type[ev.Effect], Callable[[Any, Any, float], None]]] = {
-        **Unit._PERFORM,  # noqa: SLF001 — its own class's
-        ev.StatusChanged: _status_changed,
-        ev.RegistrationChanged: _registration_changed,
-        ev.Send: _send,
-    }
 
     def received(self, data: bytes) -> None:
         """One text message."""
@@ -198,8 +200,7 @@ class Control:
             hardware.stays(station, self._dark)
         self._plan, self._store, self._dark = plan, store, None
         self._hosts = self._host_keys.setdefault(spec.state_dir, _host_keys(spec.state_dir))
-        self._unit = unit = ShownUnit(0, station, None, plan.product.connectors, self)
-        unit.say = self._say
+        self._unit = unit = ShownUnit(station, plan.product.connectors, self, self._say)
         for connector, vehicle in self._plugged.items():
             unit.happen(ev.PlugIn(connector, vehicle))
         unit.power_on()

@@ -6,11 +6,14 @@ response time: queue (the central system's), own lag (ours), service.
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from engine.clock import Clock
 from results.recorder import Recorder
 from stations.core import events as ev
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Journal:
     """Writes one worker's rows. `now` and every other time argument is core seconds."""
 

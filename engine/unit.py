@@ -10,7 +10,9 @@ goes on with the others.
 from collections.abc import Callable
 from enum import IntEnum
 from traceback import format_exception
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from mypy_extensions import mypyc_attr
 
 from engine import blame
 from engine.burst import Burst
@@ -19,15 +21,18 @@ from engine.showing import CONNECTING, DOWN, OPEN, Showing
 from engine.wheel import NEVER
 from profiles.drivers import Driver
 from stations.core import events as ev
+from stations.errors import PlanError
 
 if TYPE_CHECKING:
     from stations.core.station import Station
-from stations.errors import PlanError
 
 FOREVER: Final = float("inf")
 
 _TRACEBACK_CHARACTERS: Final = 4_000
 _RESULT: Final = b"[3"  # how a CALLRESULT begins
+
+Performers: TypeAlias = dict[type[ev.Effect], Callable[[Any, Any, float], None]]
+"""Which method of a unit does what a station wants."""
 
 
 class Stage(IntEnum):
@@ -42,6 +47,7 @@ class Stage(IntEnum):
 _RUNNING: Final = Stage.RUNNING  # an enum's members are slow to reach by name
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Unit:
     """A station in a world. All methods run in the edge's thread; `happen` is the way in for events."""
 
@@ -55,6 +61,7 @@ class Unit:
         "_letter",
         "_letter_at",
         "_open_calls",
+        "_perform",
         "_showing",
         "_since",
         "_wakes_at",
@@ -92,6 +99,7 @@ class Unit:
         self._connects = 0
         self._open_calls = 0
         self._wakes_at = FOREVER  # core seconds: the edge calls by then at the latest
+        self._perform = _PERFORM
         self._showing = Showing(edge.tally, station, connectors)
 
     # The life of a unit.
@@ -153,7 +161,7 @@ class Unit:
 
     def _tell(self, event: ev.Event, now: float, due: float | None = None) -> None:
         self._busy = True
-        perform = self._PERFORM
+        perform = self._perform
         try:
             for effect in self.station.on_event(event, now, due):
                 perform[type(effect)](self, effect, now)
@@ -197,7 +205,7 @@ class Unit:
         edge = self._edge
         edge.tally.count_deadline((now - due) / edge.clock.scale)
         self._busy = True
-        perform = self._PERFORM
+        perform = self._perform
         try:
             for effect in self.station.on_deadline(now):
                 perform[type(effect)](self, effect, now)
@@ -421,19 +429,25 @@ class Unit:
     def _transfer(self, effect: ev.TransferWanted, _now: float) -> None:
         self._edge.transfer(self, effect)
 
-    _PERFORM: ClassVar[dict[type[ev.Effect], Callable[[Any, Any, float], None]]] = {
-        ev.OpenLink: _open_link,
-        ev.CloseLink: _close_link,
-        ev.DropLink: _drop_link,
-        ev.Send: _send,
-        ev.Ping: _ping,
-        ev.CallEnded: _call_ended,
-        ev.CommandAnswered: _command_answered,
-        ev.TransactionChanged: _transaction_changed,
-        ev.StatusChanged: _status_changed,
-        ev.RegistrationChanged: _registration_changed,
-        ev.Finding: _found,
-        ev.Broken: _broken,
-        ev.Persist: _persist,
-        ev.TransferWanted: _transfer,
-    }
+    @staticmethod
+    def performers() -> Performers:
+        """Its own; `engine.control` lays some of another class over them."""
+        return {
+            ev.OpenLink: Unit._open_link,
+            ev.CloseLink: Unit._close_link,
+            ev.DropLink: Unit._drop_link,
+            ev.Send: Unit._send,
+            ev.Ping: Unit._ping,
+            ev.CallEnded: Unit._call_ended,
+            ev.CommandAnswered: Unit._command_answered,
+            ev.TransactionChanged: Unit._transaction_changed,
+            ev.StatusChanged: Unit._status_changed,
+            ev.RegistrationChanged: Unit._registration_changed,
+            ev.Finding: Unit._found,
+            ev.Broken: Unit._broken,
+            ev.Persist: Unit._persist,
+            ev.TransferWanted: Unit._transfer,
+        }
+
+
+_PERFORM: Final = Unit.performers()

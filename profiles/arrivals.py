@@ -13,11 +13,11 @@ from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from profiles import vehicles
-from profiles.cars import Wish
 from profiles.mixtures import DAY_BEGINS_H, Mixture, Sessions
 from profiles.sitefile import Measured
 from profiles.supply import PLATEAU_V
 from profiles.visits import Visit
+from profiles.wish import Wish
 from stations.core.streams import Stream, stream
 from stations.errors import StationBug
 

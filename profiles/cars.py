@@ -9,13 +9,11 @@ The battery side limits the current to `cut + remaining / (power per ampere · t
 that is missing, therefore an exponential taper at full offer, and a later knee when the offer is lower.
 """
 
-from copy import copy
 from math import exp, hypot, inf, log, sqrt
 from typing import Final
 
-from msgspec import Struct
-
 from profiles.supply import FAST_WEIGHTS, IDLE, Phases, Supply, Swing
+from profiles.wish import Piece, Wish
 from stations.core.streams import stream
 from stations.core.vehicle import Reading
 
@@ -29,7 +27,9 @@ NOISES: Final = 0x100
 _MOMENTS: Final = 0x1000
 _LAST: Final = _MOMENTS - 1
 _GONE: Final = 28.0  # lags after which nothing is left of an excess in double precision
-_BALANCE: Final = (1.0, 1.006, 0.994)  # active current of L1, L2, L3 relative to their mean
+_B1: Final = 1.0  # active current of L1, L2, L3 relative to their mean
+_B2: Final = 1.006
+_B3: Final = 0.994
 _WAIT, _RAMP, _TAPER, _STEP, _PAUSE, _STOP = range(6)
 _DRAWING: Final = frozenset((_RAMP, _TAPER, _STEP))
 
@@ -43,67 +43,51 @@ def _jitters() -> tuple[float, ...]:
 _JITTERS: Final = _jitters()
 
 
-class Window(Struct, frozen=True, gc=False):
-    """A pause, a dip or a time of less current."""
-
-    from_s: float  # after the first current
-    lasts_s: float
-    level: float = 0.0  # share of the current in it; 0: the car stops asking
-    every_s: float = 0.0  # again and again; 0: once
-
-
-class Wish(Struct, frozen=True, gc=False):
-    """What one plugged car will ask for: the driver's and the battery's side of a session."""
-
-    current_a: float  # active current per phase that the on-board charger takes at most
-    need_wh: float = inf  # energy at the plug until the car ends by itself; inf: more than can be had
-    taper_s: float = 0.0  # time constant of the taper, 0: stops dead
-    cut: float = 0.1  # share of current_a at which a taper ends
-    wake_s: float = 6.0  # from the first offer to the first current
-    lag_s: float = 3.0  # time constant of the answer to a new limit
-    soft_s: float = 4.0  # time constant of the first rise
-    grip: float = 0.985  # share of an offered limit that is really taken
-    minimum_a: float = 6.0  # lowest offer the car charges at
-    sip_a: float = 0.0  # active current below that, when it has charged before
-    reactive_var: float = -150.0  # per phase while current flows
-    window: Window | None = None
-    tail: tuple[tuple[float, float], ...] = ()  # after the end: (share of current_a, seconds) one by one
-    vehicle: str = ""  # class of the vehicle table
-
-
-class Piece(Struct, frozen=True, gc=False):
-    """A stretch without events: active current per phase is settled + excess · exp(-(t - since)/lag_s)."""
-
-    since: float
-    settled: float
-    excess: float
-    lag_s: float
-    energy_wh: float  # at its beginning
-
-
-class Car(Struct, gc=False, eq=False):
+class Car:
     """One vehicle at one socket; implements `stations.core.vehicle.Vehicle`."""
 
-    wish: Wish
-    supply: Supply
-    phases: int  # 1 or 3
-    noise: int  # below NOISES: which of the meter's jitters
-    _ask: float = 0.0  # the limit that will count from _apply_at on
-    _limit: float = 0.0  # the limit that counts
-    _apply_at: float = inf
-    _open: bool = True  # the contactor
-    _paused: bool = False
-    _windowed: bool = False
-    _window_at: float = inf
-    _stage: int = _STOP
-    _step: int = -1
-    _until: float = inf
-    _since: float = 0.0
-    _settled: float = 0.0
-    _excess: float = 0.0
-    _lag: float = 1.0
-    _base_wh: float = 0.0  # energy less the antiderivative of the power: a constant of the stretch
-    _drawn_s: float = 0.0
+    __slots__ = (
+        "_apply_at",
+        "_ask",
+        "_base_wh",
+        "_drawn_s",
+        "_excess",
+        "_lag",
+        "_limit",
+        "_open",
+        "_paused",
+        "_settled",
+        "_since",
+        "_stage",
+        "_step",
+        "_until",
+        "_window_at",
+        "_windowed",
+        "noise",
+        "phases",
+        "supply",
+        "wish",
+    )
+
+    def __init__(self, wish: Wish, supply: Supply, phases: int, noise: int) -> None:
+        """`phases`: 1 or 3. `noise`, below NOISES: which of the meter's jitters it shows."""
+        self.wish = wish
+        self.supply = supply
+        self.phases = phases
+        self.noise = noise
+        self._ask = 0.0  # the limit that will count from _apply_at on
+        self._limit = 0.0  # the limit that counts
+        self._apply_at = inf
+        self._open = True  # the contactor
+        self._paused = self._windowed = False
+        self._window_at = inf
+        self._stage = _STOP
+        self._step = -1
+        self._until = inf
+        self._since = self._settled = self._excess = 0.0
+        self._lag = 1.0
+        self._base_wh = 0.0  # energy less the antiderivative of the power: a constant of the stretch
+        self._drawn_s = 0.0
 
     # The station's side -----------------------------------------------------------------------------------
 
@@ -138,7 +122,7 @@ class Car(Struct, gc=False, eq=False):
     def next_change(self, now: float) -> float | None:
         """When `drawing` changes next if the offer stays; a car that dips for ever may answer too early."""
         drawing = self.drawing(now)
-        ahead = copy(self)
+        ahead = self.twin()
         for _ in range(40):
             moment = min(ahead._until, ahead._apply_at)  # noqa: SLF001 — a copy of this very car
             if moment == inf:
@@ -165,7 +149,7 @@ class Car(Struct, gc=False, eq=False):
             volt = volts[0]
             current = (hypot(active, reactive / volt), 0.0, 0.0)
             return Reading(volts, current, (volt * active, 0.0, 0.0), (reactive, 0.0, 0.0), energy_wh)
-        a1, a2, a3 = active * _BALANCE[0], active * _BALANCE[1], active * _BALANCE[2]
+        a1, a2, a3 = active * _B1, active * _B2, active * _B3
         volts = v1, v2, v3 = supply.volts(swing, a1, a2, a3)
         current = (hypot(a1, reactive / v1), hypot(a2, reactive / v2), hypot(a3, reactive / v3))
         return Reading(volts, current, (v1 * a1, v2 * a2, v3 * a3), (reactive,) * 3, energy_wh)
@@ -177,13 +161,24 @@ class Car(Struct, gc=False, eq=False):
 
     def pieces(self, now: float, until: float) -> list[Piece]:
         """What it will do from `now` to `until` if nobody offers anything else; the car is not moved."""
-        ahead = copy(self)
+        ahead = self.twin()
         ahead._advance(now)  # noqa: SLF001 — a copy of this very car
         found = [ahead._piece()]  # noqa: SLF001 — as above
         while (moment := min(ahead._until, ahead._apply_at)) < until:  # noqa: SLF001 — as above
             ahead._advance(moment)  # noqa: SLF001 — as above
             found.append(ahead._piece())  # noqa: SLF001 — as above
         return found
+
+    def twin(self) -> "Car":
+        """A car in the same state, to look ahead with."""
+        twin = Car(self.wish, self.supply, self.phases, self.noise)
+        twin._ask, twin._limit, twin._apply_at = self._ask, self._limit, self._apply_at
+        twin._open, twin._paused = self._open, self._paused
+        twin._windowed, twin._window_at = self._windowed, self._window_at
+        twin._stage, twin._step, twin._until = self._stage, self._step, self._until
+        twin._since, twin._settled, twin._excess = self._since, self._settled, self._excess
+        twin._lag, twin._base_wh, twin._drawn_s = self._lag, self._base_wh, self._drawn_s
+        return twin
 
     def _piece(self) -> Piece:
         flowing = self._flowing()
@@ -378,4 +373,4 @@ def _sums(balance: Phases) -> tuple[Phases, float, float, float, float]:
     return balance, sum(g * g for g in balance), sum(balance), fast, faster
 
 
-SUMS: Final = {1: _sums((1.0, 0.0, 0.0)), 3: _sums(_BALANCE)}  # by phases
+SUMS: Final = {1: _sums((1.0, 0.0, 0.0)), 3: _sums((_B1, _B2, _B3))}  # by phases

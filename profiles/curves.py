@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from profiles.cars import SUMS, Car, Piece
+from profiles.cars import SUMS, Car
 from profiles.mixtures import Floats
+from profiles.wish import Piece
 
 _FIELDS: Final = len(Piece.__struct_fields__)
 

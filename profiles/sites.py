@@ -9,11 +9,11 @@ from msgspec import structs
 
 from profiles import tomlfile
 from profiles.arrivals import Place, PlaceKind, StationPlan
-from profiles.cars import Wish
 from profiles.mixtures import Mixture
 from profiles.sitefile import Measured, SiteFile, Steady, Variant
 from profiles.supply import PLATEAU_V
 from profiles.visits import Schedule, Visit
+from profiles.wish import Wish
 from stations.core.streams import Stream, stream
 from stations.errors import PlanError
 

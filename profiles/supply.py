@@ -6,30 +6,32 @@ and looking more often changes nothing. Amplitudes restate published one-minute 
 Ziyat et al., IEEE Access 11 (2023) 138445); level and swing for a European 230 V grid are an assumption.
 """
 
-from cmath import rect
 from functools import lru_cache
 from math import cos, pi, sin, tan
 from typing import Final, TypeAlias
-
-from msgspec import Struct
 
 from stations.core.streams import stream
 
 PLATEAU_V: Final = 231.0  # usual voltage under load
 _DAY_S: Final = 86_400.0
 _EVENING_S: Final = 19 * 3600.0  # the swing is lowest when the neighbourhood cooks
-_DROP_OHM: Final = (0.3, 0.4)  # measured at stations: 0.32-0.37
-_DAY_V: Final = (0.3, 0.9)  # amplitude of the daily swing
+_DROP_OHM: Final[tuple[float, ...]] = (0.3, 0.4)  # measured at stations: 0.32-0.37
+_DAY_V: Final[tuple[float, ...]] = (0.3, 0.9)  # amplitude of the daily swing
 _SLOW: Final = (4, 0.9, 600.0)  # cosines, standard deviation in V, correlation time in s
 _FAST: Final = (2, 0.5, 25.0)
 
 # Slow waves come from upstream, common to the phases; the fast ones are mostly the neighbours' own.
-FAST_WEIGHTS: Final = ((0.6, 1.0), (-0.5, 1.05), (0.8, 0.7))
-(_F1, _G1), (_F2, _G2), (_F3, _G3) = FAST_WEIGHTS
+_F1: Final = 0.6
+_G1: Final = 1.0
+_F2: Final = -0.5
+_G2: Final = 1.05
+_F3: Final = 0.8
+_G3: Final = 0.7
+FAST_WEIGHTS: Final[tuple[tuple[float, float], ...]] = ((_F1, _G1), (_F2, _G2), (_F3, _G3))
 
 Phases: TypeAlias = tuple[float, float, float]  # L1, L2, L3
 Waves: TypeAlias = list[tuple[float, float, float]]  # amplitude · cosine, amplitude · sine, angular frequency
-IDLE: Final[Phases] = (0.0, 0.0, 0.0)
+IDLE: Phases = (0.0, 0.0, 0.0)
 Swing: TypeAlias = tuple[float, float, float, float, float, float]
 """At a moment: V of the slow waves together and of the two fast ones; of each the antiderivative in V·s."""
 
@@ -58,13 +60,16 @@ _SHIFTS: Final = 256
 _SHIFT_S: Final = 39_079.0  # longer than the noise remembers
 
 
-class Feeder(Struct, frozen=True):
+class Feeder:
     """A stretch of a site's grid."""
 
-    level_v: Phases  # open-circuit mean on L1, L2, L3
-    resistance_ohm: float  # drop per ampere, line and neutral together
-    day: _Wave
-    noise: _Course
+    __slots__ = ("day", "level_v", "noise", "resistance_ohm")
+
+    def __init__(self, level_v: Phases, resistance_ohm: float, day: _Wave, noise: _Course) -> None:
+        self.level_v: Final = level_v  # open-circuit mean on L1, L2, L3
+        self.resistance_ohm: Final = resistance_ohm  # drop per ampere, line and neutral together
+        self.day: Final = day
+        self.noise: Final = noise
 
 
 @lru_cache(maxsize=16_384)
@@ -92,11 +97,14 @@ def supply_of(seed: int, site: str, name: str, midnight_s: float = 0.0) -> "Supp
     return Supply(feeder, luck.integer(_SHIFTS))
 
 
-class Supply(Struct, frozen=True, gc=False):
+class Supply:
     """The voltage at one station."""
 
-    feeder: Feeder
-    shift: int  # in the time of the feeder's noise, in units of _SHIFT_S
+    __slots__ = ("feeder", "shift")
+
+    def __init__(self, feeder: Feeder, shift: int) -> None:
+        self.feeder: Final = feeder
+        self.shift: Final = shift  # in the time of the feeder's noise, in units of _SHIFT_S
 
     @property
     def oscillations(self) -> list[tuple[float, float, float]]:
@@ -125,20 +133,22 @@ class Supply(Struct, frozen=True, gc=False):
         """The same, summed up for whoever draws a steady current: it is looked at for every meter sample."""
         # Written out: a loop over seven waves takes twice as long, and a named tuple unpacks slowly.
         feeder = self.feeder
-        amplitude, w0, phase = feeder.day
-        day = rect(amplitude, w0 * now + phase)
+        a0, w0, p0 = feeder.day
         (a1, w1, p1), (a2, w2, p2), (a3, w3, p3), (a4, w4, p4), (a5, w5, p5), (a6, w6, p6) = feeder.noise
         shifted = now + self.shift * _SHIFT_S
-        one, two = rect(a1, w1 * shifted + p1), rect(a2, w2 * shifted + p2)
-        three, four = rect(a3, w3 * shifted + p3), rect(a4, w4 * shifted + p4)
-        fast, faster = rect(a5, w5 * shifted + p5), rect(a6, w6 * shifted + p6)
+        day, one, two, three = w0 * now + p0, w1 * shifted + p1, w2 * shifted + p2, w3 * shifted + p3
+        four, fast, faster = w4 * shifted + p4, w5 * shifted + p5, w6 * shifted + p6
         return (
-            (day + one + two + three + four).real,
-            fast.real,
-            faster.real,
-            day.imag / w0 + one.imag / w1 + two.imag / w2 + three.imag / w3 + four.imag / w4,
-            fast.imag / w5,
-            faster.imag / w6,
+            a0 * cos(day) + a1 * cos(one) + a2 * cos(two) + a3 * cos(three) + a4 * cos(four),
+            a5 * cos(fast),
+            a6 * cos(faster),
+            a0 * sin(day) / w0
+            + a1 * sin(one) / w1
+            + a2 * sin(two) / w2
+            + a3 * sin(three) / w3
+            + a4 * sin(four) / w4,
+            a5 * sin(fast) / w5,
+            a6 * sin(faster) / w6,
         )
 
     def volts(self, swing: Swing, a1: float, a2: float, a3: float) -> Phases:

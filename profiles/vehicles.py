@@ -13,8 +13,9 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct, structs
 
 from profiles import tomlfile
-from profiles.cars import NOISES, Car, Window, Wish
+from profiles.cars import NOISES, Car
 from profiles.supply import PLATEAU_V, supply_of
+from profiles.wish import Window, Wish
 from stations.core.streams import Stream, stream
 from stations.errors import PlanError
 

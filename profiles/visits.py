@@ -4,7 +4,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from profiles.cars import Wish
+from profiles.wish import Wish
 
 
 class Visit(Struct, frozen=True):

@@ -105,7 +105,7 @@ class Recorder:
                 offline,
             )
         except struct.error:
-            # Out of range: a wait over 71 minutes, a clock that stepped back, a float. Never an absent row.
+            # Out of range: a wait over 71 minutes, a clock that stepped back. Never an absent row.
             words = (queue_us, gen_lag_us, service_us, station, bytes_out, bytes_in, transaction)
             self._calls += CALL.pack(
                 int(done_us),

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from engine.compiled import COMPILED
+
 # A busy machine is no failure: nothing is tested by the time it takes.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
@@ -26,6 +28,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path == BRIDGE and not _wanted(config):
         return True
     return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if COMPILED:
+        closed = pytest.mark.skip(reason="reaches into a module that is compiled (make fast)")
+        for item in items:
+            if item.get_closest_marker("interpreted"):
+                item.add_marker(closed)
 
 
 @pytest.fixture(autouse=True)

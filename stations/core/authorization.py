@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from stations.core import booking, calls, tags, transaction
-from stations.core.calls import Outgoing
 from stations.core.connector import Connector, settle, unlock
 from stations.core.dispatch import ends
 from stations.core.events import Outcome
@@ -19,6 +18,7 @@ from stations.core.keys import (
     LOCAL_AUTHORIZE_OFFLINE,
     LOCAL_PRE_AUTHORIZE,
 )
+from stations.core.outgoing import Outgoing
 from stations.core.reservation import Admission
 from stations.core.tokens import Entry, Verdict, decide
 from stations.wire.messages import Authorize, AuthorizeConf, ChargingProfile, Confirmation

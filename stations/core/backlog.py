@@ -17,10 +17,10 @@ from stations.wire.messages import StopTransaction
 from stations.wire.types import Action
 
 if TYPE_CHECKING:
-    from stations.core.calls import Outgoing
+    from stations.core.outgoing import Outgoing
     from stations.core.station import Station
 
-PACE_S: Final = (0.25, 0.75)
+PACE_S: Final[tuple[float, ...]] = (0.25, 0.75)
 """Pause before the next message that waited for the link: many queues are no attack (WS-3)."""
 
 CAPACITY: Final = 1000  # Q-6: beyond it intermediate MeterValues go first

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from stations.core import calls, flood, status, wall
 from stations.core.alarms import Alarm
-from stations.core.calls import Outgoing
 from stations.core.dispatch import changes, ends, rings
 from stations.core.events import Outcome, RegistrationChanged
 from stations.core.keys import CONF_BOTT_NOTIFICATION_TIME, HEARTBEAT_INTERVAL
+from stations.core.outgoing import Outgoing
 from stations.core.plan import Personality
 from stations.wire.messages import (
     BootNotification,

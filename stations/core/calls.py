@@ -7,7 +7,6 @@ What may go out depends on the registration (BOOT-1, BOOT-6, BOOT-7).
 
 from typing import TYPE_CHECKING, Final, cast
 
-from msgspec import Struct
 from msgspec.structs import fields
 
 from stations.core import backlog
@@ -20,8 +19,8 @@ from stations.core.keys import (
     CONF_BOTT_NOTIFICATION_TIME,
     MESSAGE_TIMEOUT,
 )
+from stations.core.outgoing import Outgoing
 from stations.core.product_faults import MESURAND
-from stations.core.transaction_record import Transaction
 from stations.errors import StationBug
 from stations.wire.errors import PeerError
 from stations.wire.frames import CallError, CallResult, decode_confirmation, encode_call
@@ -54,23 +53,6 @@ DEAD_AFTER_S: Final = 300.0  # nothing heard for so long …
 DEAD_AFTER_CALLS: Final = (
     3  # … and so many CALLs unanswered: a half-open link (WS-5 for stations without pings)
 )
-
-
-class Outgoing(Struct):
-    """One message of ours before, while and (transaction queue) after it is sent.
-
-    `payload` is a Struct, or the JSON of one `meterValue` entry for MeterValues.
-    """
-
-    action: str
-    payload: Request | str
-    due: float
-    connector: int = 0
-    transaction: Transaction | None = None
-    about: object = None  # what the sender wants back at the end
-    triggered: bool = False  # allowed while Pending (BOOT-7)
-    attempts: int = 0  # transmissions so far (Q-3)
-    late: bool = False  # waited for the link, then for its turn in the paced flush
 
 
 def place(

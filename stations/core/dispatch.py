@@ -14,7 +14,7 @@ from stations.wire.messages import Confirmation, Request
 from stations.wire.types import Action
 
 if TYPE_CHECKING:
-    from stations.core.calls import Outgoing
+    from stations.core.outgoing import Outgoing
     from stations.core.station import Station
 
 E = TypeVar("E", bound=Event)

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL: Final = "ocpp1.6"
 BACK_OFF_CAP: Final = 10.0  # WS-3: the pause grows to this many times its base
-CHANGE_S: Final = (0.5, 1.0)  # nothing failed: time for the close handshake, no back-off (SEC-2, SEC-3)
+# Nothing failed: time for the close handshake, no back-off (SEC-2, SEC-3).
+CHANGE_S: Final[tuple[float, ...]] = (0.5, 1.0)
 PONG_TIME_OUT_S: Final = 10.0
 TLS_PROFILE: Final = 2  # from here on wss (SEC-2)
 CERTIFICATE_PROFILE: Final = 3

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from stations.core import booking, calls, diagnostics, diagnostics_file, firmware, power, wall
 from stations.core.alarms import Alarm
-from stations.core.calls import Outgoing
 from stations.core.diagnostics import DiagnosticsUpload
 from stations.core.dispatch import answers, ends, on, rings
 from stations.core.events import Outcome, TransferEnded, TransferWanted
 from stations.core.firmware import FirmwareUpdate, Stage
 from stations.core.key_rules import items
 from stations.core.keys import SUPPORTED_FILE_TRANSFER_PROTOCOLS
+from stations.core.outgoing import Outgoing
 from stations.core.transfers import UNREACHABLE, Transfers, protocol_of
 from stations.wire.messages import (
     Confirmation,

@@ -12,7 +12,6 @@ from operator import attrgetter, call
 from typing import Final, TypeAlias
 
 import msgspec
-from msgspec import Struct
 
 from stations.core.key_rules import items, split_phase
 from stations.core.plan import Personality
@@ -30,14 +29,19 @@ from stations.wire.types import (
 NOMINAL_V: Final = 230.0
 
 
-class Sight(Struct, gc=False):
+class Sight:
     """Everything a measurand may be computed from at one moment."""
 
-    reading: Reading
-    limit_a: float
-    register_wh: float
-    since_wh: float  # register at the last sample: what an interval counts from
-    phases: int  # that can be offered to this vehicle
+    __slots__ = ("limit_a", "phases", "reading", "register_wh", "since_wh")
+
+    def __init__(
+        self, reading: Reading, limit_a: float, register_wh: float, since_wh: float, phases: int
+    ) -> None:
+        self.reading = reading
+        self.limit_a = limit_a
+        self.register_wh = register_wh
+        self.since_wh = since_wh  # register at the last sample: what an interval counts from
+        self.phases = phases  # that can be offered to this vehicle
 
 
 Column: TypeAlias = Callable[[Sight], float]
@@ -136,11 +140,14 @@ def registers_of(wanted: str) -> list[str]:
     return [item for item in items(wanted) if split_phase(item)[0] in _REGISTERS]
 
 
-class Template(Struct, frozen=True):
+class Template:
     """A MeterValue as JSON with `%` holes: the timestamp, then one per column."""
 
-    text: str
-    columns: tuple[Column, ...]
+    __slots__ = ("columns", "text")
+
+    def __init__(self, text: str, columns: tuple[Column, ...]) -> None:
+        self.text: Final = text
+        self.columns: Final = columns
 
     def fill(self, timestamp: str, sight: Sight) -> str:
         """The JSON of one MeterValue."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from stations.core.calls import Outgoing
 from stations.core.firmware import FirmwareUpdate
+from stations.core.outgoing import Outgoing
 from stations.core.reservation import Reservations
 from stations.core.smartcharging import ChargingProfiles
 from stations.core.tokens import Tokens

@@ -6,7 +6,6 @@ import msgspec
 
 from stations.core import backlog, calls, wall
 from stations.core.alarms import Alarm
-from stations.core.calls import Outgoing
 from stations.core.dispatch import changes, rings
 from stations.core.keys import (
     CLOCK_ALIGNED_DATA_INTERVAL,
@@ -19,6 +18,7 @@ from stations.core.keys import (
     Key,
 )
 from stations.core.measurands import NOMINAL_V, Phases, Sight, Template, registers_of, template
+from stations.core.outgoing import Outgoing
 from stations.core.plan import Personality
 from stations.core.transaction_record import Transaction
 from stations.core.vehicle import Reading

@@ -59,9 +59,9 @@ from stations.errors import PlanError
 from stations.wire.types import RegistrationStatus, ResetType
 
 if TYPE_CHECKING:
-    from stations.core.calls import Outgoing
     from stations.core.diagnostics import DiagnosticsUpload
     from stations.core.firmware import FirmwareUpdate
+    from stations.core.outgoing import Outgoing
     from stations.core.reservation import Reservations
     from stations.core.smartcharging import ChargingProfiles
     from stations.core.tokens import Tokens

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from stations.core import calls, wall
 from stations.core.alarms import Alarm
-from stations.core.calls import Outgoing
 from stations.core.dispatch import changes, ends, rings
 from stations.core.events import Outcome, StatusChanged
 from stations.core.keys import MINIMUM_STATUS_DURATION
+from stations.core.outgoing import Outgoing
 from stations.core.plan import Personality
 from stations.core.product_faults import ERROR_CODE_ERROR
 from stations.wire.messages import Confirmation, StatusNotification

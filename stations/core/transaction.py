@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from stations.core import backlog, booking, meter, supply, tags, wall
 from stations.core.alarms import Alarm
-from stations.core.calls import Outgoing
 from stations.core.connector import HANDSHAKE_S, Connector, settle
 from stations.core.dispatch import ends, rings
 from stations.core.events import Outcome
@@ -15,6 +14,7 @@ from stations.core.keys import (
     MAX_ENERGY_ON_INVALID_ID,
     STOP_TRANSACTION_ON_INVALID_ID,
 )
+from stations.core.outgoing import Outgoing
 from stations.core.plan import Personality
 from stations.core.product_faults import DUPLICATE_START
 from stations.core.transaction_record import UNKNOWN_ID, Transaction

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiles.cars import Car, Wish
+from profiles.cars import Car
 from profiles.supply import supply_of
+from profiles.wish import Wish
 from stations.core import status
 from stations.core.connector import THROUGH, TRANSITIONS, Connector, _move
 from stations.core.events import (

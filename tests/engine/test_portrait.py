@@ -7,18 +7,12 @@ from engine.clock import Clock
 from engine.facts import Tally
 from engine.portrait import FRAMES, WATCHED_AT_ONCE, Gallery
 from engine.unit import Unit
+from engine.virtual import Listener
 from stations import ocppconf, products
 from stations.core.plan import Plan
 from stations.core.station import Station
 from stations.errors import PlanError
 from stations.ocppconf import Conf
-
-
-class Silent:
-    """Every table of the recorder, every fact of the journal: nobody listens here."""
-
-    def __getattr__(self, _name):
-        return lambda *_args, **_columns: None
 
 
 class Line:
@@ -41,7 +35,7 @@ class Line:
 class Edge:
     def __init__(self):
         self.clock = Clock()
-        self.journal = Silent()
+        self.journal = Listener(None)
         self.tally = Tally()
         self.dialled = []
 

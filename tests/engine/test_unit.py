@@ -11,6 +11,8 @@ from engine.journal import Journal
 from engine.unit import FOREVER, Stage, Unit
 from stations.core import events as ev
 
+pytestmark = pytest.mark.interpreted  # a compiled unit takes no station of paper
+
 T0 = 1_000.0
 UNIX_S = 1_700_000_000.0
 

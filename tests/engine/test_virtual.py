@@ -213,6 +213,7 @@ def test_a_bug_of_the_station_ends_the_world_with_its_name():
         world.run(100.0)
 
 
+@pytest.mark.interpreted
 def test_a_deadline_that_does_not_advance_is_a_bug_and_not_an_endless_loop(monkeypatch):
     world, _, _ = a_world()
     world.run(10.0)

@@ -1,7 +1,6 @@
 """A plugged car: exact energy, answers to limits, tapers, pauses and ends, in closed form."""
 
 import sys
-from copy import copy
 from math import exp, inf
 
 import numpy as np
@@ -10,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from profiles.cars import RESPONSE_DEAD_S, Car, Window, Wish
+from profiles.cars import RESPONSE_DEAD_S, Car
 from profiles.supply import supply_of
+from profiles.wish import Window, Wish
 
 PLAIN = Wish(15.9)
 
@@ -137,7 +137,7 @@ def test_a_station_is_told_in_time_when_drawing_changes(wish, story):
         change = subject.next_change(now)
         until = now + wait if change is None else min(change, now + wait)
         drawing = subject.drawing(now)
-        twin = copy(subject)
+        twin = subject.twin()
         for share in (0.01, 0.3, 0.7, 0.99):
             assert twin.drawing(now + share * (until - now) - 1e-9 * (until - now)) == drawing
         now += wait
@@ -268,6 +268,7 @@ def test_three_phase_currents_are_nearly_equal_and_one_phase_cars_use_l1():
     assert plugged(phases=1).reading(100.0).current_a[1:] == (0.0, 0.0)
 
 
+@pytest.mark.interpreted
 def test_a_car_weighs_less_than_a_kilobyte():
     subject = plugged(structs.replace(PLAIN, need_wh=5000.0))
     subject.reading(100.0)

@@ -56,11 +56,11 @@ def test_drain_gives_the_calls_since_the_last_one_with_the_meaning_of_their_code
 
 
 def test_values_out_of_range_saturate_and_the_row_stays(recorder):
-    record_call(recorder, service_us=2**40, queue_us=-5, gen_lag_us=1.9, bytes_in=2**33, connector=999)
+    record_call(recorder, service_us=2**40, queue_us=-5, gen_lag_us=-1, bytes_in=2**33, connector=999)
     row = recorder.drain().rows[0]
     assert row["service_us"] == 2**32 - 1
     assert row["queue_us"] == 0
-    assert row["gen_lag_us"] == 1
+    assert row["gen_lag_us"] == 0
     assert row["connector"] == 255
 
 
