@@ -17,6 +17,12 @@ COPY results results
 COPY locustfiles locustfiles
 # The import names are generic, so the project is installed from its folder and the folder is kept.
 RUN pip --python /venv/bin/python install --no-cache-dir -c constraints.txt -e ".[report,sql,transfer]"
+# The hot path compiled beside its sources (make fast), with tools that stay in this stage.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+COPY deploy/compile.py deploy/compile.py
+RUN cp -a /venv /tools && pip --python /tools/bin/python install --no-cache-dir -c constraints.txt --group fast
+RUN /tools/bin/python deploy/compile.py
 
 FROM python:3.13-slim
 RUN useradd --create-home --uid 10001 greenup && install -d -o greenup /runs

@@ -7,12 +7,17 @@ modules that define one: their constructors are compiled already, and mypyc does
 
 import argparse
 import os
+import shutil
 import sys
+import sysconfig
+from contextlib import redirect_stdout
 from hashlib import sha256
+from importlib.util import find_spec
+from io import StringIO
 from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NoReturn
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DIGESTS: Final = ROOT / "engine" / "compiled.json"  # engine/compiled.py reads it
@@ -55,6 +60,14 @@ MODULES: Final = (
 """What runs for every round trip, and what it calls."""
 
 
+CHECKING: Final = """\
+[mypy]
+follow_imports = silent
+ignore_missing_imports = true
+"""
+"""Types are checked by `make test`; here the stubs of libraries may be missing."""
+
+
 def undo() -> None:
     """Take every compiled module away."""
     for module in MODULES:
@@ -65,21 +78,45 @@ def undo() -> None:
     DIGESTS.unlink(missing_ok=True)
 
 
+def check() -> None:
+    """SystemExit if this machine lacks what it takes."""
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(compiler) is None:
+        give_up(f"there is no C compiler ({compiler}): install one, on Debian with apt install gcc libc6-dev")
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.exists():
+        give_up(f"{header} is missing: install Python's headers, on Debian with apt install python3-dev")
+    if find_spec("mypyc") is None or find_spec("setuptools") is None:
+        give_up("mypy or setuptools is missing: install the dependency group `fast`, as `make fast` does")
+
+
+def give_up(why: str) -> NoReturn:
+    """One line, and exit code 2."""
+    print(f"make fast: {why}", file=sys.stderr)
+    sys.exit(2)
+
+
 def build(folder: str) -> None:
-    """Compile into the source folders; SystemExit says what went wrong."""
+    """Compile into the source folders, all modules or none."""
     # Fused multiply-add gives other last digits than the interpreter does.
     os.environ["CFLAGS"] = f"{os.environ.get('CFLAGS', '')} -ffp-contract=off"
     from mypyc.build import mypycify  # noqa: PLC0415 — only needed to build
     from setuptools import Distribution  # noqa: PLC0415 — as above
 
-    extensions = mypycify(
-        [*MODULES],
-        opt_level="2",
-        debug_level="0",
-        multi_file=True,
-        group_name=GROUP,
-        target_dir=f"{folder}/c",
-    )
+    said = StringIO()
+    checking = Path(folder) / "mypy.ini"
+    checking.write_text(CHECKING)
+    try:
+        with redirect_stdout(said):  # warnings about speed
+            extensions = mypycify(
+                [f"--config-file={checking}", *MODULES],
+                opt_level="2",
+                debug_level="0",
+                group_name=GROUP,
+                target_dir=f"{folder}/c",
+            )
+    except SystemExit:
+        give_up(f"mypyc refuses these sources:\n{said.getvalue()}")
     distribution = Distribution({"name": "greenup-swarm", "ext_modules": extensions})
     command = distribution.get_command_obj("build_ext")
     command.inplace, command.build_temp, command.build_lib = True, f"{folder}/o", f"{folder}/lib"
@@ -93,15 +130,19 @@ def main() -> None:
     parser.add_argument("--undo", action="store_true", help="take the compiled modules away")
     options = parser.parse_args()
     os.chdir(ROOT)
-    undo()
     if options.undo:
+        undo()
+        print("the hot path runs from its sources")
         return
+    check()
+    undo()
+    print(f"compiling {len(MODULES)} modules: about two minutes")
     with TemporaryDirectory() as folder:
         build(folder)
     digests = {module: sha256((ROOT / module).read_bytes()).hexdigest() for module in MODULES}
     DIGESTS.write_text(dumps(digests, indent=1))
-    print(f"compiled {len(MODULES)} modules beside their sources")
+    print("make fast: the hot path is compiled; `make fast-undo` takes it back")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,7 @@
 """Which form of the hot path runs: its sources, or the modules that `make fast` compiled from them.
 
 Python takes a compiled module without looking at its source, so one that is older than its source would hide
-what was changed since. `outdated` finds them; programs refuse to start with one.
+what was changed since: no program starts with one.
 """
 
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from engine import wheel
+from stations.errors import PlanError
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DIGESTS: Final = Path(__file__).with_suffix(".json")
@@ -23,12 +24,18 @@ def form() -> str:
     return "compiled" if COMPILED else "interpreted"
 
 
-def outdated() -> list[str]:
-    """Sources that are other ones than those that were compiled, by path from the root of the project."""
-    if not DIGESTS.exists():
-        return []
-    digests: dict[str, str] = json.loads(DIGESTS.read_text())
-    return [name for name, digest in digests.items() if _digest(ROOT / name) != digest]
+def check() -> None:
+    """PlanError if a source is another one than the one that was compiled."""
+    if not COMPILED:
+        return
+    digests: dict[str, str] = (
+        json.loads(DIGESTS.read_text()) if DIGESTS.exists() else {"all of it": "unknown"}
+    )
+    for name, digest in digests.items():
+        if _digest(ROOT / name) != digest:
+            raise PlanError(
+                f"{name} is not what `make fast` compiled: run `make fast` again, or `make fast-undo`"
+            )
 
 
 def _digest(source: Path) -> str:

@@ -27,12 +27,9 @@ if TYPE_CHECKING:
     from stations.core.station import Station
 
 FOREVER: Final = float("inf")
-
 _TRACEBACK_CHARACTERS: Final = 4_000
 _RESULT: Final = b"[3"  # how a CALLRESULT begins
-
 Performers: TypeAlias = dict[type[ev.Effect], Callable[[Any, Any, float], None]]
-"""Which method of a unit does what a station wants."""
 
 
 class Stage(IntEnum):
@@ -431,7 +428,7 @@ class Unit:
 
     @staticmethod
     def performers() -> Performers:
-        """Its own; `engine.control` lays some of another class over them."""
+        """Which method does what a station wants; `engine.control` lays some of its own over them."""
         return {
             ev.OpenLink: Unit._open_link,
             ev.CloseLink: Unit._close_link,

@@ -17,6 +17,7 @@ from gevent.event import Event
 from locust.exception import StopTest
 from locust.runners import MASTER_HEARTBEAT_TIMEOUT, STATE_MISSING, STATE_RUNNING
 
+from engine import compiled
 from engine.bridge import brake, collect, csms_vitals, embedded, messages, options, processes
 from engine.bridge.director import Director
 from engine.bridge.messages import ASK, GAUGES, GO, HELLO, LEASE, NOTICES, RECEIPT, RETURN, RUN, STOP
@@ -128,6 +129,7 @@ class Conductor:
             timestamps=options.timestamps(settings, fleet),
             phases=options.phases(settings),
         )
+        folder.record.versions["hot path"] = compiled.form()
         csms = None
         if not settings.csms_url:
             csms = embedded.start(folder.path, settings)

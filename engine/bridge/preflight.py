@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from locust import User
 
-from engine import limits
+from engine import compiled, limits
 from engine.bridge import analysis, csms_vitals, lasting
 from engine.bridge import options as our_options
 from engine.bridge.options import Settings
@@ -57,6 +57,7 @@ def check(options: Any) -> None:
     """Raise PlanError for the first thing that cannot work."""
     if options.list_commands or options.show_task_ratio or options.show_task_ratio_json:
         return
+    compiled.check()
     if options.master and options.worker:
         raise PlanError("--master and --worker: a process is one or the other; give one")
     _check_classes(options)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
+from engine import compiled
 from results import exit_codes
 from results.exit_codes import ExitCode
 from stations.errors import PlanError
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"greenup: there is no command {name}; use {', '.join(COMMANDS)}", file=sys.stderr)
         return ExitCode.INPUT
     try:
+        compiled.check()
         return int(import_module(COMMANDS[name][0]).run(name, rest))
     except PlanError as mistake:
         print(f"greenup {name}: {mistake}", file=sys.stderr)
