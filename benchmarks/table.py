@@ -17,13 +17,15 @@ from typing import Any
 
 import plan
 
+from engine import compiled
+
 HERE = Path(__file__).parent
 LAST = HERE / "figures.json"
 PAGE = HERE.parent / "docs" / "performance.md"
 MARK = "<!-- benchmarks/table.py writes from here on -->"
 TIME_OUT_S = 240.0
 COMMANDS = {
-    "roundtrip": ["roundtrip.py"],
+    "roundtrip": ["roundtrip.py", "--seconds", "6"],
     "hot_path": ["hot_path.py"],
     "memory": ["memory.py"],
     "boot": ["boot.py"],
@@ -46,7 +48,8 @@ def machine() -> str:
     models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     python = f"Python {platform.python_version()}"
     system = f"{platform.system()} {platform.release()}"
-    return f"{len(models)} vCPU {models[0] if models else '?'}, {system}, {python}"
+    hot_path = f"hot path {compiled.form()}"
+    return f"{len(models)} vCPU {models[0] if models else '?'}, {system}, {python}, {hot_path}"
 
 
 def measured(name: str) -> dict[str, Any]:
