@@ -3,6 +3,8 @@
 import ast
 import importlib.util
 import json
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -58,6 +60,18 @@ def test_sources_alone_are_never_out_of_date(digests, monkeypatch):
 def test_what_writes_the_digests_and_what_reads_them_agree_where_they_are():
     assert SCRIPT.DIGESTS == compiled.DIGESTS
     assert SCRIPT.ROOT == compiled.ROOT == ROOT
+
+
+@pytest.mark.skipif(not compiled.COMPILED, reason="the hot path is not compiled: see make fast")
+def test_both_forms_send_the_same_bytes_all_day():
+    script = str(ROOT / "tests" / "support" / "frames_of_a_day.py")
+    (ours, theirs) = (
+        json.loads(subprocess.run([sys.executable, script, *choice], check=True, capture_output=True).stdout)
+        for choice in ([], ["sources"])
+    )
+    assert (ours.pop("form"), theirs.pop("form")) == ("compiled", "interpreted")
+    assert ours == theirs
+    assert ours["frames"] > 5_000
 
 
 def begins_with_a_float(node):
