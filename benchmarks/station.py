@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 
 from stations.core.events import Event, LinkUp, OpenLink, PlugIn, PowerOn, Received, Send, Swipe
 from stations.core.plan import Personality, Plan, Product
+from stations.core.reading import Reading
 from stations.core.station import Station
-from stations.core.vehicle import Reading, Vehicle
+from stations.core.vehicle import Vehicle
 
 STATIONS = 500
 REPEATS = 60

@@ -48,13 +48,17 @@ MODULES: Final = (
     "stations/core/link.py",
     "stations/core/measurands.py",
     "stations/core/meter.py",
+    "stations/core/outgoing.py",
     "stations/core/power.py",
+    "stations/core/reading.py",
     "stations/core/station.py",
     "stations/core/status.py",
     "stations/core/streams.py",
     "stations/core/supply.py",
     "stations/core/tags.py",
+    "stations/core/traffic.py",
     "stations/core/transaction.py",
+    "stations/core/transaction_record.py",
     "stations/core/wall.py",
 )
 """What runs for every round trip, and what it calls."""

@@ -14,8 +14,8 @@ from typing import Final
 
 from profiles.supply import FAST_WEIGHTS, IDLE, Phases, Supply, Swing
 from profiles.wish import Piece, Wish
+from stations.core.reading import Reading
 from stations.core.streams import stream
-from stations.core.vehicle import Reading
 
 RESPONSE_DEAD_S: Final = 2.0  # a new limit is felt after this (measured on-board chargers)
 _SETTLED: Final = 5.0  # lags after which an approach counts as done

@@ -13,8 +13,13 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from stations.core.kinds import Effect, Event
 from stations.core.plan import Plan
+from stations.core.traffic import CallEnded, OpenCall, Outcome, Received, Send
 from stations.core.vehicle import Vehicle
+
+# What others take from here though it is defined elsewhere; nobody imports `*`.
+__all__ = ["CallEnded", "Effect", "Event", "OpenCall", "Outcome", "Received", "Send"]
 
 
 class LinkFailure(StrEnum):
@@ -30,11 +35,11 @@ class LinkFailure(StrEnum):
     TIMEOUT = "timeout"  # the upgrade was never answered
 
 
-class Event(Struct, gc=False):
-    """Something that happened to the station."""
+class _Event(Event, Struct, gc=False):
+    """One that is told as a Struct."""
 
 
-class PowerOn(Event):
+class PowerOn(_Event):
     """Mains are back. The station's own clock shows `now * wall_rate + wall_offset_s` in Unix time.
 
     The rate is 1 unless time is compressed and timestamps stay real. In a time of the run's own
@@ -46,63 +51,57 @@ class PowerOn(Event):
     wall_told: bool = True
 
 
-class PowerOff(Event):
+class PowerOff(_Event):
     """Power cut: everything volatile is forgotten, the socket drops without a close handshake."""
 
 
-class LinkUp(Event):
+class LinkUp(_Event):
     """The WebSocket is open. `subprotocol` is what the server selected."""
 
     subprotocol: str | None = "ocpp1.6"
 
 
-class LinkRefused(Event):
+class LinkRefused(_Event):
     """A connection attempt failed."""
 
     failure: LinkFailure
     detail: str = ""
 
 
-class LinkDown(Event):
+class LinkDown(_Event):
     """An open WebSocket ended. `code` is the peer's close code, None when the TCP stream just died."""
 
     code: int | None = None
     reason: str = ""
 
 
-class Received(Event):
-    """One whole text message from the central system."""
-
-    data: bytes
-
-
-class PlugIn(Event):
+class PlugIn(_Event):
     """The cable connects station and vehicle."""
 
     connector: int
     vehicle: Vehicle
 
 
-class PlugOut(Event):
+class PlugOut(_Event):
     """The cable is pulled: at the vehicle first, at the station once its lock lets go (ST-5)."""
 
     connector: int
 
 
-class PlugOutEv(Event):
+class PlugOutEv(_Event):
     """The cable is pulled at the vehicle only (ST-7, ST-8)."""
 
     connector: int
 
 
-class Swipe(Event):
+class Swipe(_Event):
     """A badge at the reader; `connectors` None: the reader does not know the side (TX-11)."""
 
     id_tag: str
     connectors: tuple[int, ...] | None = None
 
 
-class Fault(Event):
+class Fault(_Event):
     """Hardware fault on a connector, 0 for the whole station (ST-9)."""
 
     connector: int
@@ -110,56 +109,56 @@ class Fault(Event):
     vendor_error_code: str = ""
 
 
-class ClearFault(Event):
+class ClearFault(_Event):
     """The fault is gone; the status below shows again (ST-11)."""
 
     connector: int
 
 
-class EvPause(Event):
+class EvPause(_Event):
     """The vehicle stops drawing."""
 
     connector: int
 
 
-class EvResume(Event):
+class EvResume(_Event):
     """The vehicle draws again."""
 
     connector: int
 
 
-class LockFailure(Event):
+class LockFailure(_Event):
     """The cable lock jams, or works again (ST-12, UC-3)."""
 
     connector: int
     failing: bool
 
 
-class SetKey(Event):
+class SetKey(_Event):
     """A configuration key written behind OCPP's back, read-only keys too."""
 
     key: str
     value: str
 
 
-class SeedCache(Event):
+class SeedCache(_Event):
     """An entry put into the authorization cache."""
 
     id_tag: str
     status: str
 
 
-class Reboot(Event):
+class Reboot(_Event):
     """The station restarts by itself (watchdog, service button): reason Reboot (TX-6)."""
 
 
-class Activate(Event):
+class Activate(_Event):
     """The web page's «Connexion au serveur OCPP» switch: False closes the link and stays offline."""
 
     active: bool
 
 
-class Reconfigure(Event):
+class Reconfigure(_Event):
     """The web page stored an OCPPConf.xml: `plan` is what it makes of the station's, `keys` what it presets.
 
     `connection`: it says where to connect, as whom or with which password, whatever was configured before.
@@ -170,7 +169,7 @@ class Reconfigure(Event):
     connection: bool = False
 
 
-class TransferEnded(Event):
+class TransferEnded(_Event):
     """A real file transfer has ended; one that the station no longer wants is news of no interest to it."""
 
     wanted: "TransferWanted"  # the very effect that asked for it
@@ -178,81 +177,35 @@ class TransferEnded(Event):
     detail: str = ""
 
 
-class Outcome(StrEnum):
-    """How one of our CALLs ended (C6). A missing answer is an outcome, never an absent row."""
-
-    OK = "ok"
-    CALLERROR = "callerror"
-    TIMEOUT = "timeout"
-    CLOSED = "closed"  # the socket ended before the answer
-    INVALID = "invalid"  # answered with a payload that breaks the schema
-    CANCELLED = "cancelled"  # our own power cut or reset
+class _Effect(Effect, Struct, gc=False):
+    """One that is told as a Struct."""
 
 
-class OpenCall(Struct):
-    """One CALL of ours from plan to answer; times in seconds on the edge's clock (C6).
-
-    queue = free - due, gen_lag = sent - free, service = done - sent.
-    The edge stamps `sent` right after the bytes went to the socket; the core never reads it.
-    """
-
-    id: str
-    action: str
-    due: float
-    free: float
-    sent: float = 0.0
-    bytes_out: int = 0
-    connector: int = 0
-    transaction: int = 0  # sequence number of the transaction in this station's ledger, 0 for none
-    offline: bool = False  # waited for the link: due was moved to the moment the station was online again
-
-
-class Effect(Struct, gc=False):
-    """Something the edge must do, or a fact it must write down."""
-
-
-class OpenLink(Effect):
+class OpenLink(_Effect):
     """Connect to `url` (identity included). `authorization` is the whole header value, None for none."""
 
     url: str
     authorization: str | None = None
 
 
-class CloseLink(Effect):
+class CloseLink(_Effect):
     """Close the WebSocket politely."""
 
     code: int = 1000
     reason: str = ""
 
 
-class DropLink(Effect):
+class DropLink(_Effect):
     """Abort the connection without a close handshake."""
 
 
-class Send(Effect, gc=True):
-    """Put one text message on the wire; `call` is set when it is a CALL of ours, to be stamped."""
-
-    data: bytes
-    call: OpenCall | None = None
-
-
-class Ping(Effect):
+class Ping(_Effect):
     """Send a WebSocket ping (WS-5); the edge reports a dead link as LinkDown when `timeout_s` passes."""
 
     timeout_s: float
 
 
-class CallEnded(Effect, gc=True):
-    """Fact: one of our CALLs is over. `error` is the CALLERROR code (any string) or ''."""
-
-    call: OpenCall
-    outcome: Outcome
-    done: float
-    error: str = ""
-    bytes_in: int = 0
-
-
-class CommandAnswered(Effect):
+class CommandAnswered(_Effect):
     """Fact: a CALL of the central system was answered. `result` is the conf status, '' or an error code."""
 
     action: str
@@ -263,7 +216,7 @@ class CommandAnswered(Effect):
     bytes_out: int
 
 
-class TransactionChanged(Effect):
+class TransactionChanged(_Effect):
     """Fact for the ledger (C8): the transaction as the station knows it, after a change.
 
     `state`: "started", "acknowledged", "stopped", "settled" (stop acknowledged) or "abandoned" (given up).
@@ -284,7 +237,7 @@ class TransactionChanged(Effect):
     authorization: str = ""  # idTagInfo.status of StartTransaction.conf
 
 
-class StatusChanged(Effect):
+class StatusChanged(_Effect):
     """Fact for live views: a connector shows another status (sent or not, ST-6)."""
 
     connector: int
@@ -292,13 +245,13 @@ class StatusChanged(Effect):
     error_code: str
 
 
-class RegistrationChanged(Effect):
+class RegistrationChanged(_Effect):
     """Fact for live views: "Accepted", "Pending", "Rejected" or "" (not registered)."""
 
     status: str
 
 
-class Finding(Effect):
+class Finding(_Effect):
     """Fact: the central system broke a rule in our sight (C8); `rule` is an id such as RPC-5."""
 
     rule: str
@@ -306,17 +259,17 @@ class Finding(Effect):
     frame: bytes = b""
 
 
-class Broken(Effect):
+class Broken(_Effect):
     """Fact: a bug of ours (C10), after the central system has been told as much as it can be."""
 
     error: Exception
 
 
-class Persist(Effect):
+class Persist(_Effect):
     """The non-volatile state changed: a store on disk takes `Station.snapshot()`."""
 
 
-class TransferWanted(Effect):
+class TransferWanted(_Effect):
     """Real file transfer (GD-1, UF-1); answered by `TransferEnded`. Only when the plan asks for real ones."""
 
     kind: str  # "diagnostics" or "firmware"

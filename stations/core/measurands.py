@@ -15,7 +15,7 @@ import msgspec
 
 from stations.core.key_rules import items, split_phase
 from stations.core.plan import Personality
-from stations.core.vehicle import Reading
+from stations.core.reading import Reading
 from stations.wire.messages import MeterValue, SampledValue
 from stations.wire.types import (
     Location,
@@ -49,28 +49,48 @@ Phased: TypeAlias = Callable[[int], Column]
 """The column of one phase, 0 to 2, or of all together, -1."""
 Phases: TypeAlias = tuple[float, float, float]
 
+# By phase, then of all together. The indices are written out: of a tuple of floats, compiled code takes one
+# by a constant without making an object of each.
+_CURRENTS: Final[tuple[Column, ...]] = (
+    lambda sight: sight.reading.current_a[0],
+    lambda sight: sight.reading.current_a[1],
+    lambda sight: sight.reading.current_a[2],
+    lambda sight: max(sight.reading.current_a),
+)
+_VOLTAGES: Final[tuple[Column, ...]] = (
+    lambda sight: sight.reading.voltage_v[0],
+    lambda sight: sight.reading.voltage_v[1],
+    lambda sight: sight.reading.voltage_v[2],
+    lambda sight: sight.reading.voltage_v[0],
+)
+_POWERS: Final[tuple[Column, ...]] = (
+    lambda sight: sight.reading.power_w[0],
+    lambda sight: sight.reading.power_w[1],
+    lambda sight: sight.reading.power_w[2],
+    lambda sight: sum(sight.reading.power_w),
+)
+_REACTIVES: Final[tuple[Column, ...]] = (
+    lambda sight: sight.reading.reactive_var[0],
+    lambda sight: sight.reading.reactive_var[1],
+    lambda sight: sight.reading.reactive_var[2],
+    lambda sight: sum(sight.reading.reactive_var),
+)
+
 
 def _current(phase: int) -> Column:
-    if phase >= 0:
-        return lambda sight: sight.reading.current_a[phase]
-    return lambda sight: max(sight.reading.current_a)
+    return _CURRENTS[phase]
 
 
 def _voltage(phase: int) -> Column:
-    line = max(phase, 0)
-    return lambda sight: sight.reading.voltage_v[line]
+    return _VOLTAGES[phase]
 
 
 def _power(phase: int) -> Column:
-    if phase >= 0:
-        return lambda sight: sight.reading.power_w[phase]
-    return lambda sight: sum(sight.reading.power_w)
+    return _POWERS[phase]
 
 
 def _reactive(phase: int) -> Column:
-    if phase >= 0:
-        return lambda sight: sight.reading.reactive_var[phase]
-    return lambda sight: sum(sight.reading.reactive_var)
+    return _REACTIVES[phase]
 
 
 def _factor(phase: int) -> Column:

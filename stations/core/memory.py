@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import asdict
 
 from stations.core.firmware import FirmwareUpdate
 from stations.core.outgoing import Outgoing
@@ -46,6 +47,32 @@ class Side(Struct, omit_defaults=True):
     owner: tuple[str, str | None] | None = None
 
 
+class Kept(Struct):
+    """A `Transaction`, field by field."""
+
+    sequence: int
+    connector: int
+    id_tag: str
+    meter_start_wh: int
+    started_s: float
+    started_at: float
+    offline: bool = False
+    parent_id_tag: str | None = None
+    reservation_id: int | None = None
+    transaction_id: int | None = None
+    authorization: str = ""
+    refused: bool = False
+    withheld: bool = False
+    interval_wh: float = 0.0
+    aligned_wh: float = 0.0
+    last_s: float = 0.0
+    last_wh: int = 0
+    data: list[str] | None = None
+    meter_stop_wh: int | None = None
+    stopped_s: float | None = None
+    reason: str = ""
+
+
 class Memory(Struct, omit_defaults=True):
     """Everything."""
 
@@ -58,7 +85,7 @@ class Memory(Struct, omit_defaults=True):
     message_id: str  # beyond 64 bits
     keys: dict[str, str]
     sides: list[Side]
-    transactions: list[Transaction]
+    transactions: list[Kept]
     queue: list[Message]
     tokens: Any = None
     profiles: Any = None
@@ -71,6 +98,7 @@ def snapshot(station: "Station", now: float) -> bytes:
     """What must survive, as of `now`."""
     transactions: list[Transaction] = []
     sides = [_side(connector, transactions, now) for connector in station.connectors]
+    queue = [_message(outgoing, transactions) for outgoing in station.queue or ()]
     memory = Memory(
         version=VERSION,
         active=station.active,
@@ -81,8 +109,8 @@ def snapshot(station: "Station", now: float) -> bytes:
         message_id=str(station.message_id),
         keys=station.configuration.overrides(),
         sides=sides,
-        transactions=transactions,
-        queue=[_message(outgoing, transactions) for outgoing in station.queue or ()],
+        transactions=[_kept(transaction) for transaction in transactions],
+        queue=queue,
         tokens=None if station.tokens is None else station.tokens.snapshot(),
         profiles=None if station.profiles is None else station.profiles.snapshot(),
         reservations=None if station.reservations is None else station.reservations.snapshot(),
@@ -113,6 +141,10 @@ def _place(transaction: Transaction | None, transactions: list[Transaction]) -> 
     return len(transactions) - 1
 
 
+def _kept(transaction: Transaction) -> Kept:
+    return Kept(*(getattr(transaction, name) for name in Kept.__struct_fields__))
+
+
 def _message(outgoing: Outgoing, transactions: list[Transaction]) -> Message:
     return Message(
         outgoing.action,
@@ -138,12 +170,13 @@ def restore(station: "Station", data: bytes) -> None:
     station.message_id = int(memory.message_id) + _SENT_SINCE
     station.fallback = memory.fallback
     station.configuration.restore(memory.keys)
+    transactions = [Transaction(**asdict(kept)) for kept in memory.transactions]
     for connector, side in zip(station.connectors, memory.sides, strict=True):
-        _restore_side(connector, side, memory.transactions)
+        _restore_side(connector, side, transactions)
     station.connectors[0].aligned_wh = sum(
         side.register_wh for side in memory.sides
     )  # MV-5: the main meter's
-    station.queue = [_restored(message, memory.transactions) for message in memory.queue] or None
+    station.queue = [_restored(message, transactions) for message in memory.queue] or None
     _restore_parts(station, memory)
 
 

@@ -20,8 +20,8 @@ from stations.core.keys import (
 from stations.core.measurands import NOMINAL_V, Phases, Sight, Template, registers_of, template
 from stations.core.outgoing import Outgoing
 from stations.core.plan import Personality
+from stations.core.reading import Reading
 from stations.core.transaction_record import Transaction
-from stations.core.vehicle import Reading
 from stations.wire.messages import MeterValue
 from stations.wire.types import Action, ReadingContext
 

@@ -1,23 +1,48 @@
 """A message of ours: what the outbox and the transaction queue hold."""
 
-from msgspec import Struct
+from typing import final
 
 from stations.core.transaction_record import Transaction
 from stations.wire.messages import Request
 
 
-class Outgoing(Struct):
+@final
+class Outgoing:
     """One message of ours before, while and (transaction queue) after it is sent.
 
     `payload` is a Struct, or the JSON of one `meterValue` entry for MeterValues.
     """
 
-    action: str
-    payload: Request | str
-    due: float
-    connector: int = 0
-    transaction: Transaction | None = None
-    about: object = None  # what the sender wants back at the end
-    triggered: bool = False  # allowed while Pending (BOOT-7)
-    attempts: int = 0  # transmissions so far (Q-3)
-    late: bool = False  # waited for the link, then for its turn in the paced flush
+    __slots__ = (
+        "about",
+        "action",
+        "attempts",
+        "connector",
+        "due",
+        "late",
+        "payload",
+        "transaction",
+        "triggered",
+    )
+
+    def __init__(  # noqa: PLR0917 — by position, as the constructor of a Struct
+        self,
+        action: str,
+        payload: Request | str,
+        due: float,
+        connector: int = 0,
+        transaction: Transaction | None = None,
+        about: object = None,
+        triggered: bool = False,
+        attempts: int = 0,
+        late: bool = False,
+    ) -> None:
+        self.action = action
+        self.payload = payload
+        self.due = due
+        self.connector = connector
+        self.transaction = transaction
+        self.about = about  # what the sender wants back at the end
+        self.triggered = triggered  # allowed while Pending (BOOT-7)
+        self.attempts = attempts  # transmissions so far (Q-3)
+        self.late = late  # waited for the link, then for its turn in the paced flush

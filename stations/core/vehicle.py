@@ -2,20 +2,7 @@
 
 from typing import Protocol
 
-from msgspec import Struct
-
-
-class Reading(Struct, gc=False):
-    """What the meter sees at one moment; tuples are per phase L1, L2, L3 (zeros on unused phases).
-
-    Physics agrees across the fields (MV-9): power_w = voltage_v · current_a · power factor.
-    """
-
-    voltage_v: tuple[float, float, float]
-    current_a: tuple[float, float, float]
-    power_w: tuple[float, float, float]
-    reactive_var: tuple[float, float, float]
-    energy_wh: float  # active energy drawn since this vehicle was plugged in; never decreases
+from stations.core.reading import Reading
 
 
 class Vehicle(Protocol):

@@ -23,8 +23,10 @@ from stations.core.events import (
     Swipe,
 )
 from stations.core.keys import CONNECTION_TIME_OUT
+from stations.core.memory import Kept
 from stations.core.plan import Personality, Plan, Product
 from stations.core.station import Station
+from stations.core.transaction_record import Transaction
 from stations.core.transfers import Odds, Transfers
 from stations.errors import PlanError
 from tests.support.bench import EPOCH, SILENT, Bench, bench, revived
@@ -293,6 +295,12 @@ def test_a_memory_taken_at_any_moment_gives_the_same_memory_back(steps):
     assert told == kept
     again.feed(PowerOn(EPOCH))
     assert again.station.registration == "Accepted"
+
+
+def test_the_memory_keeps_every_field_of_a_transaction():
+    """BOOT-11: a field that is only in one of the two classes would be lost in a restart."""
+    known = {name for name in dir(Transaction) if not name.startswith("_")}
+    assert set(Kept.__struct_fields__) == known
 
 
 # ---- determinism

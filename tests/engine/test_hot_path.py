@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "hot_path.py"
-# On 3.11 it is 2,210 and 60. A test that fails here says: a round trip has become dearer; find out by what.
-MOST_STEPS = 2_370
-MOST_CALLS = 63
+# On 3.11 it is 2,459 and 69. A test that fails here says: a round trip has become dearer; find out by what.
+MOST_STEPS = 2_474
+MOST_CALLS = 70
 
 pytestmark = pytest.mark.skipif(
     sys.version_info[:2] != (3, 11),

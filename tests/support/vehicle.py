@@ -1,6 +1,6 @@
 """A car whose arithmetic can be done by hand."""
 
-from stations.core.vehicle import Reading
+from stations.core.reading import Reading
 
 MINIMUM_A = 6.0  # IEC 61851: below this nothing flows
 VOLTAGE_V = 230.0
