@@ -197,7 +197,8 @@ def _align(station: "Station", connector: "Connector", unix_s: float) -> None:
         backlog.add(station, Outgoing(_METER_VALUES, value, station.due, connector.number, running))
     if running is not None:
         running.aligned_wh = sight.register_wh
-        running.last_s, running.last_wh = max(running.last_s, float(round(unix_s))), int(sight.register_wh)  # TX-10
+        running.last_s = max(running.last_s, float(round(unix_s)))  # TX-10
+        running.last_wh = int(sight.register_wh)
         kept = _template(station, STOP_TXN_ALIGNED_DATA, ReadingContext.SAMPLE_CLOCK)
         if kept is not None:
             _keep(station, running, kept.fill(timestamp, sight))
