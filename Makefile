@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 COMPILED := $(abspath $(VENV))/compiled
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run ui setup setup-dev fast fast-undo test thirdparty check bench fmt lint types contracts unit unit-compiled clean
+.PHONY: run ui setup setup-dev fast fast-undo test thirdparty check bench fmt lint types contracts unit unit-compiled compiled-copy clean
 
 run: setup  ## a real load run on the embedded CSMS: 500 stations for about a minute
 	@$(BIN)/greenup run steady --stations 500 --spawn-rate 50 --duration 60s
@@ -79,9 +79,13 @@ unit:
 	@echo "== tests"; $(BIN)/python -m pytest -n 2 --dist worksteal
 	@echo "== tests that import Locust"; $(BIN)/python -m pytest tests/engine/bridge
 
-# In a copy: the checkout stays as it is.
 unit-compiled:
 	@echo "== tests of the compiled hot path"
+	@if $(BIN)/python deploy/compile.py --check; then $(MAKE) --no-print-directory compiled-copy; \
+	  else echo "skipped for that reason: the tests of the compiled hot path"; fi
+
+# The checkout stays as it is.
+compiled-copy:
 	@rm -rf $(COMPILED) && mkdir -p $(COMPILED)
 	@tar -c --exclude=./.venv --exclude=./.git --exclude=./runs --exclude="*.so" . | tar -x -C $(COMPILED)
 	@cd $(COMPILED) && export PYTHONPATH=$(COMPILED) && $(abspath $(BIN))/python deploy/compile.py && \
