@@ -73,9 +73,9 @@ ignore_missing_imports = true
 
 
 def undo() -> None:
-    """Take every compiled module away."""
-    for module in MODULES:
-        for compiled in (ROOT / module).parent.glob(f"{Path(module).stem}.*.so"):
+    """Take every compiled module away, also of sources that are no longer in the list or in the project."""
+    for package in {module.partition("/")[0] for module in MODULES}:
+        for compiled in (ROOT / package).rglob("*.so"):
             compiled.unlink()
     for shared in ROOT.glob(f"{GROUP}__mypyc.*.so"):
         shared.unlink()
@@ -106,6 +106,7 @@ def build(folder: str) -> None:
     os.environ["CFLAGS"] = f"{os.environ.get('CFLAGS', '')} -ffp-contract=off"
     from mypyc.build import mypycify  # noqa: PLC0415 — only needed to build
     from setuptools import Distribution  # noqa: PLC0415 — as above
+    from setuptools.errors import BaseError  # noqa: PLC0415 — as above
 
     said = StringIO()
     checking = Path(folder) / "mypy.ini"
@@ -125,7 +126,10 @@ def build(folder: str) -> None:
     command = distribution.get_command_obj("build_ext")
     command.inplace, command.build_temp, command.build_lib = True, f"{folder}/o", f"{folder}/lib"
     command.ensure_finalized()
-    command.run()
+    try:
+        command.run()
+    except BaseError as error:
+        give_up(f"the C compiler failed, nothing is compiled: {error}")
 
 
 def main() -> None:

@@ -57,6 +57,17 @@ def test_sources_alone_are_never_out_of_date(digests, monkeypatch):
     assert compiled.form() == "interpreted"
 
 
+def test_undoing_leaves_no_compiled_module_whatever_was_in_the_list_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(SCRIPT, "ROOT", tmp_path)
+    monkeypatch.setattr(SCRIPT, "DIGESTS", tmp_path / "engine" / "compiled.json")
+    names = ["greenup__mypyc.x.so", "engine/compiled.json", "engine/wheel.x.so", "stations/core/gone.x.so"]
+    for name in [*names, "engine/wheel.py"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    SCRIPT.undo()
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["wheel.py"]
+
+
 def test_what_writes_the_digests_and_what_reads_them_agree_where_they_are():
     assert SCRIPT.DIGESTS == compiled.DIGESTS
     assert SCRIPT.ROOT == compiled.ROOT == ROOT
