@@ -106,7 +106,7 @@ def build(folder: str) -> None:
     os.environ["CFLAGS"] = f"{os.environ.get('CFLAGS', '')} -ffp-contract=off"
     from mypyc.build import mypycify  # noqa: PLC0415 — only needed to build
     from setuptools import Distribution  # noqa: PLC0415 — as above
-    from setuptools.errors import BaseError  # noqa: PLC0415 — as above
+    from setuptools.errors import BaseError, CCompilerError  # noqa: PLC0415 — as above
 
     said = StringIO()
     checking = Path(folder) / "mypy.ini"
@@ -128,8 +128,8 @@ def build(folder: str) -> None:
     command.ensure_finalized()
     try:
         command.run()
-    except BaseError as error:
-        give_up(f"the C compiler failed, nothing is compiled: {error}")
+    except (BaseError, CCompilerError) as error:
+        give_up(f"the C compiler failed, nothing is compiled: {str(error)[:200]}")
 
 
 def main() -> None:
