@@ -26,9 +26,9 @@ from typing import Any, cast
 from engine.burst import Burst
 from engine.clock import Clock
 from engine.dial import Dial, DialSettings
-from engine.facts import Tally
 from engine.journal import Journal
 from engine.link import Link, Stage
+from engine.tally import Tally
 from engine.unit import Unit
 from profiles import fleets
 from results.recorder import Recorder

@@ -31,6 +31,7 @@ MODULES: Final = (
     "engine/journal.py",
     "engine/link.py",
     "engine/showing.py",
+    "engine/tally.py",
     "engine/unit.py",
     "engine/wheel.py",
     "profiles/cars.py",

@@ -18,11 +18,11 @@ from engine import byhand, commands, hostkeys, transfer
 from engine.byhand import SEED
 from engine.clock import Clock, monotonic
 from engine.dial import Dial, DialSettings
-from engine.facts import Tally
 from engine.hostkeys import HostKeys
 from engine.journal import Journal
 from engine.link import Link
 from engine.store import FolderStore, MemoryStore, Store
+from engine.tally import Tally
 from engine.transfer import Moved
 from engine.unit import FOREVER, Unit
 from stations.core import events as ev

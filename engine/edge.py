@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Protocol
 
 from engine.clock import Clock
-from engine.facts import Tally
 from engine.journal import Journal
+from engine.tally import Tally
 from stations.core.events import TransferWanted
 
 if TYPE_CHECKING:

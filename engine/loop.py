@@ -28,13 +28,14 @@ from engine.canary import Canary
 from engine.clock import Clock, clock_of, monotonic
 from engine.dial import Dial, DialSettings, tls_context
 from engine.edge import Wire
-from engine.facts import Answer, FactBatch, Tally
+from engine.facts import Answer, FactBatch
 from engine.journal import Journal
 from engine.keeper import Keeper
 from engine.link import Link
 from engine.ordeal import Ordeal
 from engine.orders import Ask, Begin, ClockOffset, Command, Deploy, Happen, Retire, Stop
 from engine.rough import Rough
+from engine.tally import Tally
 from engine.unit import FOREVER, Unit
 from engine.vitals import Vitals
 from engine.wheel import Wheel

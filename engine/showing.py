@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from engine.facts import Tally, moved
+from engine.tally import Tally, moved
 from stations.core import events as ev
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol
 
 from engine.clock import Clock
 from engine.edge import Wire
-from engine.facts import Tally
 from engine.journal import Journal
 from engine.ordeal import Ordeal
 from engine.rough import Rough
+from engine.tally import Tally
 from engine.unit import Unit
 from engine.virtual_line import Central, Latency, Line, Tap
 from profiles import hardship as hardships

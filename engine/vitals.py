@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from engine.clock import monotonic
-from engine.facts import Gauges, Tally
+from engine.facts import Gauges
+from engine.tally import Tally
 from results.columns import CallBatch
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")

@@ -9,10 +9,10 @@ The battery side limits the current to `cut + remaining / (power per ampere · t
 that is missing, therefore an exponential taper at full offer, and a later knee when the offer is lower.
 """
 
-from math import exp, hypot, inf, log, sqrt
+from math import exp, inf, log, sqrt
 from typing import Final
 
-from profiles.supply import FAST_WEIGHTS, IDLE, Phases, Supply, Swing
+from profiles.supply import FAST_WEIGHTS, IDLE, Supply, Swing
 from profiles.wish import Piece, Wish
 from stations.core.reading import Reading
 from stations.core.streams import stream
@@ -26,6 +26,7 @@ _SCATTER: Final = (
 NOISES: Final = 0x100
 _MOMENTS: Final = 0x1000
 _LAST: Final = _MOMENTS - 1
+_WORD: Final = 0xFF_FFFF
 _GONE: Final = 28.0  # lags after which nothing is left of an excess in double precision
 _B1: Final = 1.0  # active current of L1, L2, L3 relative to their mean
 _B2: Final = 1.006
@@ -142,16 +143,19 @@ class Car:
             return Reading(supply.volts(swing, 0.0, 0.0, 0.0), IDLE, IDLE, IDLE, self._base_wh)
         energy_wh = self._base_wh + self._joules(now, swing) / 3600.0
         active = settled + excess * exp((self._since - now) / self._lag) if excess else settled
-        active *= _JITTERS[(int(now * 8.0) * _SCATTER >> 12) + self.noise & _LAST]
+        # Only the last bits of the product count: so it stays a machine word.
+        active *= _JITTERS[((int(now * 8.0) & _WORD) * _SCATTER >> 12) + self.noise & _LAST]
         reactive = self.wish.reactive_var  # the car controls the active current, the meter sees both
         if self.phases == 1:
             volts = supply.volts(swing, active, 0.0, 0.0)
             volt = volts[0]
-            current = (hypot(active, reactive / volt), 0.0, 0.0)
+            crossways = reactive / volt
+            current = (sqrt(active * active + crossways * crossways), 0.0, 0.0)
             return Reading(volts, current, (volt * active, 0.0, 0.0), (reactive, 0.0, 0.0), energy_wh)
         a1, a2, a3 = active * _B1, active * _B2, active * _B3
         volts = v1, v2, v3 = supply.volts(swing, a1, a2, a3)
-        current = (hypot(a1, reactive / v1), hypot(a2, reactive / v2), hypot(a3, reactive / v3))
+        b1, b2, b3 = reactive / v1, reactive / v2, reactive / v3
+        current = (sqrt(a1 * a1 + b1 * b1), sqrt(a2 * a2 + b2 * b2), sqrt(a3 * a3 + b3 * b3))
         return Reading(volts, current, (v1 * a1, v2 * a2, v3 * a3), (reactive,) * 3, energy_wh)
 
     def drawn_s(self, now: float) -> float:
@@ -348,29 +352,46 @@ class Car:
     def _joules(self, now: float, swing: Swing) -> float:
         a, b, lag = self._settled, self._excess, self._lag
         u = now - self._since
-        supply = self.supply
-        volts, squares, slow, fast, faster = SUMS[self.phases]
+        supply, balance = self.supply, balance_of(self.phases)
+        slow, fast, faster = balance.slow, balance.fast, balance.faster
         feeder = supply.feeder
-        (g1, g2, g3), (v1, v2, v3) = volts, feeder.level_v
-        level_v = g1 * v1 + g2 * v2 + g3 * v3
+        v1, v2, v3 = feeder.level_v
+        level_v = balance.g1 * v1 + balance.g2 * v2 + balance.g3 * v3
+        drop_ohm = balance.squares * feeder.resistance_ohm
         total = a * (slow * swing[3] + fast * swing[4] + faster * swing[5])
         if not b or u >= _GONE * lag:
-            return total + a * u * (level_v - squares * feeder.resistance_ohm * a)
+            return total + a * u * (level_v - drop_ohm * a)
         decay = exp(-u / lag)
         tail = b * lag * decay
         square = a * a * u - (2.0 * a + 0.5 * b * decay) * tail
-        total += (a * u - tail) * level_v - squares * feeder.resistance_ohm * square
-        rate, share = 1.0 / lag, b * decay
-        weights = (slow, slow, slow, slow, slow, fast, faster)
-        for weight, (cosine, sine, omega) in zip(weights, supply.waves(now), strict=True):
-            total += weight * share * (omega * sine - rate * cosine) / (omega * omega + rate * rate)
-        return total
+        total += (a * u - tail) * level_v - drop_ohm * square
+        waning = supply.waning(now, 1.0 / lag)
+        return total + b * decay * (slow * waning[0] + fast * waning[1] + faster * waning[2])
 
 
-def _sums(balance: Phases) -> tuple[Phases, float, float, float, float]:
-    """Weights of the levels, sum of squares, weights of the slow waves and of the two fast ones."""
-    fast, faster = (sum(g * w[n] for g, w in zip(balance, FAST_WEIGHTS, strict=True)) for n in (0, 1))
-    return balance, sum(g * g for g in balance), sum(balance), fast, faster
+class Balance:
+    """How the phases share the current of a car, g1 to g3 of its mean, and what follows for its power."""
+
+    __slots__ = ("fast", "faster", "g1", "g2", "g3", "slow", "squares")
+
+    def __init__(self, g1: float, g2: float, g3: float) -> None:
+        self.g1: Final = g1
+        self.g2: Final = g2
+        self.g3: Final = g3
+        self.squares: Final = g1 * g1 + g2 * g2 + g3 * g3  # weight of the voltage drop
+        self.slow: Final = g1 + g2 + g3  # of the waves that the phases have in common
+        self.fast: Final = _weight(g1, g2, g3, 0)
+        self.faster: Final = _weight(g1, g2, g3, 1)
 
 
-SUMS: Final = {1: _sums((1.0, 0.0, 0.0)), 3: _sums((_B1, _B2, _B3))}  # by phases
+def _weight(g1: float, g2: float, g3: float, wave: int) -> float:
+    return g1 * FAST_WEIGHTS[0][wave] + g2 * FAST_WEIGHTS[1][wave] + g3 * FAST_WEIGHTS[2][wave]
+
+
+_ONE_PHASE: Final = Balance(1.0, 0.0, 0.0)
+_THREE_PHASES: Final = Balance(_B1, _B2, _B3)
+
+
+def balance_of(phases: int) -> Balance:
+    """Of a car that charges on one phase, or on three."""
+    return _ONE_PHASE if phases == 1 else _THREE_PHASES

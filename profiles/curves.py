@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from profiles.cars import SUMS, Car
+from profiles.cars import Car, balance_of
 from profiles.mixtures import Floats
 from profiles.wish import Piece
 
@@ -67,13 +67,14 @@ class _Supplies:
 
     def __init__(self, cars: Sequence[Car]) -> None:
         supplies = [car.supply for car in cars]
-        sums = [SUMS[car.phases] for car in cars]
-        balance, self._squares = np.array([s[0] for s in sums]), np.array([[s[1]] for s in sums])
-        self._volts = (balance * np.array([s.feeder.level_v for s in supplies])).sum(axis=1, keepdims=True)
+        balances = [balance_of(car.phases) for car in cars]
+        shares = np.array([(each.g1, each.g2, each.g3) for each in balances])
+        self._squares = np.array([[each.squares] for each in balances])
+        self._volts = (shares * np.array([s.feeder.level_v for s in supplies])).sum(axis=1, keepdims=True)
         self._drop = np.array([[s.feeder.resistance_ohm] for s in supplies])
         waves = np.array([s.oscillations for s in supplies])
         slow = waves.shape[1] - 2
-        weights = np.array([[s[2]] * slow + [s[3], s[4]] for s in sums])
+        weights = np.array([[each.slow] * slow + [each.fast, each.faster] for each in balances])
         self._amplitude = weights * waves[:, :, 0]
         self._omega, self._phase = waves[:, :, 1], waves[:, :, 2]
 

@@ -30,7 +30,6 @@ _G3: Final = 0.7
 FAST_WEIGHTS: Final[tuple[tuple[float, float], ...]] = ((_F1, _G1), (_F2, _G2), (_F3, _G3))
 
 Phases: TypeAlias = tuple[float, float, float]  # L1, L2, L3
-Waves: TypeAlias = list[tuple[float, float, float]]  # amplitude · cosine, amplitude · sine, angular frequency
 IDLE: Phases = (0.0, 0.0, 0.0)
 Swing: TypeAlias = tuple[float, float, float, float, float, float]
 """At a moment: V of the slow waves together and of the two fast ones; of each the antiderivative in V·s."""
@@ -97,6 +96,12 @@ def supply_of(seed: int, site: str, name: str, midnight_s: float = 0.0) -> "Supp
     return Supply(feeder, luck.integer(_SHIFTS))
 
 
+def _waning(wave: _Wave, now: float, rate: float) -> float:
+    amplitude, omega, phase = wave
+    angle = omega * now + phase
+    return amplitude * (omega * sin(angle) - rate * cos(angle)) / (omega * omega + rate * rate)
+
+
 class Supply:
     """The voltage at one station."""
 
@@ -118,16 +123,23 @@ class Supply:
         level_v = sum(feeder.level_v) / 3.0
         return current_a * volts / (level_v - feeder.resistance_ohm * current_a * volts / level_v)
 
-    def waves(self, now: float) -> Waves:
-        """The oscillations at `now`: the day, four slow ones, two fast ones."""
-        amplitude, omega, phase = self.feeder.day
-        angle = omega * now + phase
-        found = [(amplitude * cos(angle), amplitude * sin(angle), omega)]
+    def waning(self, now: float, rate: float) -> Phases:
+        """The antiderivative at `now` of the waves times a current, there 1 A, that wanes by `rate` a second.
+
+        Of the slow waves together and of the two fast ones, in V·s.
+        """
+        feeder = self.feeder
+        one, two, three, four, fast, faster = feeder.noise
         shifted = now + self.shift * _SHIFT_S
-        for amplitude, omega, phase in self.feeder.noise:
-            angle = omega * shifted + phase
-            found.append((amplitude * cos(angle), amplitude * sin(angle), omega))
-        return found
+        return (
+            _waning(feeder.day, now, rate)
+            + _waning(one, shifted, rate)
+            + _waning(two, shifted, rate)
+            + _waning(three, shifted, rate)
+            + _waning(four, shifted, rate),
+            _waning(fast, shifted, rate),
+            _waning(faster, shifted, rate),
+        )
 
     def swing(self, now: float) -> Swing:
         """The same, summed up for whoever draws a steady current: it is looked at for every meter sample."""

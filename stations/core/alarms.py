@@ -2,6 +2,7 @@
 
 from enum import IntEnum
 from math import inf
+from typing import Final
 
 
 class Alarm(IntEnum):
@@ -31,12 +32,13 @@ class Alarm(IntEnum):
     FLOOD = 18  # an opt-in product fault repeats itself
 
 
-_SIDES = 16  # more than any Green'Up has connectors
+_SIDES: Final = 16  # more than any Green'Up has connectors
+_NO_KEY: Final = -1
 
 
-def keys_of(*alarms: Alarm) -> frozenset[int]:
+def keys_of(*alarms: Alarm) -> tuple[int, ...]:
     """For `Alarms.any_of`."""
-    return frozenset(alarm * _SIDES for alarm in alarms)
+    return tuple(alarm * _SIDES for alarm in alarms)
 
 
 class Alarms:
@@ -71,9 +73,13 @@ class Alarms:
         """When `alarm` is due, None if it is not set."""
         return self._at.get(alarm * _SIDES + connector)
 
-    def any_of(self, keys: frozenset[int]) -> bool:
+    def any_of(self, keys: tuple[int, ...]) -> bool:
         """Whether one of `keys_of(...)` is set."""
-        return not keys.isdisjoint(self._at)
+        alarms = self._at
+        for key in keys:  # noqa: SIM110 — `any` makes a generator of it
+            if key in alarms:
+                return True
+        return False
 
     def clear(self) -> None:
         """Forget everything: a restart."""
@@ -82,7 +88,15 @@ class Alarms:
 
     def take(self) -> tuple[int, int, float]:
         """Remove and return the earliest alarm: (alarm, connector, when it is due). There must be one."""
-        at, key = min(zip(self._at.values(), self._at))  # noqa: B905 — one dict's, so of one length
+        at, key = self.earliest, _NO_KEY
+        following = inf
+        for other, moment in self._at.items():
+            if moment > at:
+                following = min(following, moment)
+            elif key == _NO_KEY:
+                key = other
+            else:  # at one moment: the first of the list
+                key, following = min(key, other), at
         del self._at[key]
-        self.earliest = min(self._at.values(), default=inf)
+        self.earliest = following
         return key // _SIDES, key % _SIDES, at

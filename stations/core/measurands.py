@@ -6,9 +6,8 @@ and every station that reports the same list fills the same template. Filling is
 
 from collections.abc import Callable
 from functools import lru_cache
-from itertools import repeat
 from math import hypot
-from operator import attrgetter, call
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 import msgspec
@@ -49,13 +48,22 @@ Phased: TypeAlias = Callable[[int], Column]
 """The column of one phase, 0 to 2, or of all together, -1."""
 Phases: TypeAlias = tuple[float, float, float]
 
+
+def _most(values: Phases) -> float:
+    return max(max(values[0], values[1]), values[2])  # noqa: PLW3301 — of two, compiled code makes no tuple
+
+
+def _total(values: Phases) -> float:
+    return values[0] + values[1] + values[2]
+
+
 # By phase, then of all together. The indices are written out: of a tuple of floats, compiled code takes one
 # by a constant without making an object of each.
 _CURRENTS: Final[tuple[Column, ...]] = (
     lambda sight: sight.reading.current_a[0],
     lambda sight: sight.reading.current_a[1],
     lambda sight: sight.reading.current_a[2],
-    lambda sight: max(sight.reading.current_a),
+    lambda sight: _most(sight.reading.current_a),
 )
 _VOLTAGES: Final[tuple[Column, ...]] = (
     lambda sight: sight.reading.voltage_v[0],
@@ -67,13 +75,13 @@ _POWERS: Final[tuple[Column, ...]] = (
     lambda sight: sight.reading.power_w[0],
     lambda sight: sight.reading.power_w[1],
     lambda sight: sight.reading.power_w[2],
-    lambda sight: sum(sight.reading.power_w),
+    lambda sight: _total(sight.reading.power_w),
 )
 _REACTIVES: Final[tuple[Column, ...]] = (
     lambda sight: sight.reading.reactive_var[0],
     lambda sight: sight.reading.reactive_var[1],
     lambda sight: sight.reading.reactive_var[2],
-    lambda sight: sum(sight.reading.reactive_var),
+    lambda sight: _total(sight.reading.reactive_var),
 )
 
 
@@ -116,6 +124,7 @@ _whole_interval: Final = _whole(lambda sight: int(sight.register_wh) - int(sight
 _offered: Final = _whole(lambda sight: sight.limit_a * NOMINAL_V * sight.phases)
 _nothing: Final = _whole(lambda _sight: 0.0)
 
+HOLE: Final = "%"  # nothing else in a template has one
 _A: Final = (UnitOfMeasure.A, "%.2f")
 _W: Final = (UnitOfMeasure.W, "%.1f")
 _WH: Final = (UnitOfMeasure.WH, "%d")
@@ -161,17 +170,25 @@ def registers_of(wanted: str) -> list[str]:
 
 
 class Template:
-    """A MeterValue as JSON with `%` holes: the timestamp, then one per column."""
+    """A MeterValue as JSON, cut at its holes: the timestamp, then one per column."""
 
-    __slots__ = ("columns", "text")
+    __slots__ = ("_head", "_rest", "_stamped")
 
-    def __init__(self, text: str, columns: tuple[Column, ...]) -> None:
-        self.text: Final = text
-        self.columns: Final = columns
+    def __init__(self, text: str, columns: tuple[tuple[str, Column], ...]) -> None:
+        """`text` has a HOLE for the timestamp and for each of `columns`: how it is written, what it is."""
+        self._head, self._stamped, *texts = text.split(HOLE)
+        self._rest: Final = tuple(
+            (hole, column, after) for (hole, column), after in zip(columns, texts, strict=True)
+        )
 
     def fill(self, timestamp: str, sight: Sight) -> str:
         """The JSON of one MeterValue."""
-        return self.text % (timestamp, *map(call, self.columns, repeat(sight)))
+        # Joined: one format string of all of it would be read letter by letter each time.
+        parts = [self._head, timestamp, self._stamped]
+        for hole, column, after in self._rest:
+            parts.append(hole % column(sight))
+            parts.append(after)
+        return "".join(parts)
 
 
 @lru_cache(maxsize=1024)
@@ -180,17 +197,17 @@ def template(
 ) -> Template | None:
     """The template of a measurand list, None for an empty list. `main`: of the main meter (MV-2)."""
     sampled: list[SampledValue] = []
-    columns: list[Column] = []
+    columns: list[tuple[str, Column]] = []
     for item in items(wanted):
         for phase in _phases_of(item, phases, personality):
-            value, column = _sampled(item, phase, context, personality)
+            value, hole, column = _sampled(item, phase, context, personality)
             if main:
                 value.location = Location.INLET
             sampled.append(value)
-            columns.append(column(-1 if phase is None else _LINES.index(phase)))
+            columns.append((hole, column(-1 if phase is None else _LINES.index(phase))))
     if not sampled:
         return None
-    text = msgspec.json.encode(MeterValue(timestamp="%s", sampled_value=sampled)).decode()
+    text = msgspec.json.encode(MeterValue(timestamp=HOLE, sampled_value=sampled)).decode()
     return Template(text, tuple(columns))
 
 
@@ -207,7 +224,7 @@ def _phases_of(item: str, phases: int, personality: Personality) -> list[Phase |
 
 def _sampled(
     item: str, phase: Phase | None, context: ReadingContext, personality: Personality
-) -> tuple[SampledValue, Phased]:
+) -> tuple[SampledValue, str, Phased]:
     measurand = Measurand(split_phase(item)[0])
     greenup = personality is Personality.GREENUP
     column, unit, hole = (_GREENUP if greenup else _COLUMNS)[measurand]
@@ -217,7 +234,7 @@ def _sampled(
     stops = context in {ReadingContext.TRANSACTION_BEGIN, ReadingContext.TRANSACTION_END}
     bare = greenup and (stops or measurand is Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL)  # LG-3, LG-4
     value = SampledValue(
-        value=hole,
+        value=HOLE,
         context=_GREENUP_CONTEXTS.get(context, context) if greenup else context,
         format=ValueFormat.RAW,
         measurand=measurand,
@@ -225,4 +242,4 @@ def _sampled(
         location=None if bare else Location.OUTLET,
         unit=unit,
     )
-    return value, column
+    return value, hole, column

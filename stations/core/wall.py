@@ -6,6 +6,7 @@ schedules use this clock, which currentTime corrects (BOOT-3, HB-4).
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from math import floor
 from typing import TYPE_CHECKING, Final
 
 from stations.core.plan import Personality, Product
@@ -55,9 +56,13 @@ def stamp(station: "Station", unix: float) -> str:
     local, millis = _style(station.plan.product.personality, station.firmware)
     if not millis:
         return "".join(_clock(int(unix), local))
-    seconds, thousandths = divmod(round(unix * 1000), 1000)
-    clock, zone = _clock(seconds, local)
-    return f"{clock}{_FRACTIONS[thousandths]}{zone}"
+    moment_ms = unix * 1000.0
+    whole_ms = floor(moment_ms)
+    rest = moment_ms - whole_ms
+    if rest > 0.5 or (rest == 0.5 and whole_ms & 1):  # `round`, which compiled code has no short way to
+        whole_ms += 1
+    clock, zone = _clock(whole_ms // 1000, local)
+    return f"{clock}{_FRACTIONS[whole_ms % 1000]}{zone}"
 
 
 @lru_cache(maxsize=512)

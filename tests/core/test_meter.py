@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stations.core.events import EvPause, EvResume, Swipe
-from stations.core.key_rules import METERED
+from stations.core.key_rules import METERED, split_phase
 from stations.core.keys import METER_VALUES_SAMPLED_DATA
-from stations.core.measurands import template
+from stations.core.measurands import Sight, template
+from stations.core.meter import IDLE
 from stations.core.plan import Personality
+from stations.core.reading import Reading
 from stations.wire.types import ReadingContext, parse_datetime
 from tests.support.bench import EPOCH, bench, revived
 from tests.support.vehicle import SteadyCar
@@ -352,10 +354,13 @@ def test_triggered_values_have_their_own_context_and_are_no_members_of_the_queue
 
 def test_there_is_a_column_for_everything_that_can_be_asked_for():
     """MV-8: what the key table offers is what a sample can be made of."""
+    sight = Sight(IDLE, 16.0, 1234.0, 1200.0, 1)
     for personality in Personality:
         for context in ReadingContext:
-            made = template(",".join(METERED), context, 1, personality)
-            assert len(made.columns) == len(METERED)
+            filled = template(",".join(METERED), context, 1, personality).fill("now", sight)
+            values = [float(each["value"]) for each in json.loads(filled)["sampledValue"]]
+            assert len(values) == len(METERED)
+            assert {34.0, 230.0, 16.0} <= set(values)  # interval, voltage, offer
 
 
 def test_without_measurands_a_trigger_for_them_is_rejected():
@@ -400,8 +405,13 @@ def test_a_template_has_a_hole_per_column(wanted, context, phases, personality):
     if made is None:
         assert phases == 1
         return
-    filled = json.loads(made.text % ("2024-01-01T00:00:00Z", *[1] * len(made.columns)))
-    assert len(filled["sampledValue"]) == len(made.columns)
+    reading = Reading((231.0, 232.0, 233.0), (1.0, 2.0, 3.0), (4.0, 5.0, 6.0), (7.0, 8.0, 9.0), 10.0)
+    filled = json.loads(made.fill("2024-01-01T00:00:00Z", Sight(reading, 16.0, 1234.0, 1200.0, phases)))
+    assert filled["timestamp"] == "2024-01-01T00:00:00Z"
+    measurands, asked = {each["measurand"] for each in filled["sampledValue"]}, set(wanted)
+    known = asked if phases == 3 else asked - {"Voltage.L2", "Current.Import.L3"}
+    assert measurands == {split_phase(item)[0] for item in known}
+    assert all(float(each["value"]) >= 0 for each in filled["sampledValue"])
 
 
 def test_stations_with_one_list_share_one_template():

@@ -4,8 +4,8 @@ import pytest
 
 from engine import byhand, portrait
 from engine.clock import Clock
-from engine.facts import Tally
 from engine.portrait import FRAMES, WATCHED_AT_ONCE, Gallery
+from engine.tally import Tally
 from engine.unit import Unit
 from engine.virtual import Listener
 from stations import ocppconf, products

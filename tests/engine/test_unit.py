@@ -6,8 +6,8 @@ import pytest
 
 from engine.burst import Burst
 from engine.clock import Clock
-from engine.facts import Tally
 from engine.journal import Journal
+from engine.tally import Tally
 from engine.unit import FOREVER, Stage, Unit
 from stations.core import events as ev
 

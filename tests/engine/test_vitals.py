@@ -5,7 +5,8 @@ import gc
 import numpy as np
 
 from engine.clock import monotonic
-from engine.facts import Gauges, Tally
+from engine.facts import Gauges
+from engine.tally import Tally
 from engine.vitals import Vitals
 from results.columns import CallBatch
 from results.schema import CALL_DTYPE, HEALTH

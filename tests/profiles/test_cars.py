@@ -280,6 +280,6 @@ def test_a_car_weighs_less_than_a_kilobyte():
 
 
 def test_the_supply_is_the_same_whenever_it_is_built_and_differs_between_stations():
-    waves = supply("a").waves(1000.0)
-    assert supply("a").waves(1000.0) == waves
-    assert supply("b").waves(1000.0) != waves
+    swing = supply("a").swing(1000.0)
+    assert supply("a").swing(1000.0) == swing
+    assert supply("b").swing(1000.0) != swing
