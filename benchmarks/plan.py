@@ -36,7 +36,7 @@ class Plan:
         self.stations = stations
         self.calls_per_s = stations / HEARTBEAT_S + stations * CHARGING / SAMPLE_S
         self.us_thin = float(trips["at_one_per_second.cpu_us_per_roundtrip"])
-        self.us_busy = float(trips["cpu_us_per_roundtrip"])
+        self.us_busy = float(trips["at_five_per_second.cpu_us_per_roundtrip"])
         self.cores = self.calls_per_s * self.us_thin / 1e6
         self.workers = ceil(stations / STATIONS_PER_WORKER)
         self.kb = (1 - CHARGING) * memory["kb_per_idle_station"] + CHARGING * memory[
