@@ -12,6 +12,7 @@ there are two references:
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -25,7 +26,6 @@ PERIOD_S = 0.005
 TURNS = 500  # of arithmetic, some 20 us
 STALL = 3.0  # times the usual cost: other programs on the host account for two, nothing for this
 CATCH_UP_S = 0.4  # a worker with 70 % to do works off 0.1 s of standstill in less
-LINES = 200  # held back before they are written
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,17 +67,25 @@ def ideal_lag_ms(share: float, seconds: float) -> float:
 
 def watch() -> None:
     """Write moments and costs to standard output until it closes."""
-    held: list[str] = []
     while True:
         time.sleep(PERIOD_S)
         arithmetic(TURNS)  # out of the cold
         before = time.thread_time_ns()
         arithmetic(TURNS)
-        held.append(f"{time.time():.6f} {time.thread_time_ns() - before}\n")
-        if len(held) == LINES:
-            sys.stdout.write("".join(held))
-            sys.stdout.flush()
-            held.clear()
+        print(f"{time.time():.6f} {time.thread_time_ns() - before}", flush=True)
+
+
+def stalls(at_s: Floats, costs: Floats) -> Floats:
+    """Of those moments with a cost of the same work: at which the machine stood still, or nearly so."""
+    return at_s[costs > STALL * np.quantile(costs, 0.2)]
+
+
+def calm(stalls_s: Floats, moments_s: Floats) -> npt.NDArray[np.bool_]:
+    """Which moments lie neither at one of the ascending `stalls_s` nor within CATCH_UP_S of the last one."""
+    if not len(stalls_s):
+        return np.ones(len(moments_s), dtype=bool)
+    last = np.searchsorted(stalls_s, moments_s + PERIOD_S) - 1
+    return np.asarray((last < 0) | (moments_s - stalls_s[last.clip(0)] > CATCH_UP_S))
 
 
 class Witness:
@@ -86,25 +94,21 @@ class Witness:
     def __enter__(self) -> Self:
         self._said = TemporaryFile("w+")
         self._process = subprocess.Popen([sys.executable, __file__, "--watch"], stdout=self._said)
+        while not os.fstat(self._said.fileno()).st_size:
+            time.sleep(PERIOD_S)
         return self
 
     def __exit__(self, *_: object) -> None:
-        time.sleep(1.5 * PERIOD_S * LINES)  # the last lines of the time that counts
         self._process.kill()
         self._process.wait()
         with self._said as said:
             said.seek(0)
-            rows = [line.split() for line in said.read().splitlines()[:-1]]  # the last may be half a line
-        at_s, costs = np.array(rows, dtype=float).T
-        self._stalls_s: Floats = at_s[costs > STALL * np.quantile(costs, 0.2)]
+            at_s, costs = np.array([line.split() for line in said], dtype=float).T
+        self._stalls_s = stalls(at_s, costs)
 
     def calm(self, moments_s: Floats) -> npt.NDArray[np.bool_]:
         """Which of these Unix times were calm."""
-        if not len(self._stalls_s):
-            return np.ones(len(moments_s), dtype=bool)
-        last = np.searchsorted(self._stalls_s, moments_s + PERIOD_S) - 1
-        since_s = moments_s - self._stalls_s[last.clip(0)]
-        return np.asarray((last < 0) | (since_s > CATCH_UP_S))
+        return calm(self._stalls_s, moments_s)
 
 
 def main() -> None:
@@ -122,8 +126,8 @@ def main() -> None:
     since_s = time.time()
     with Witness() as witness:
         p50, p99, most = np.quantile(calculate(options.share, options.seconds), (0.5, 0.99, 1.0))
-    calm = witness.calm(np.linspace(since_s + 0.5, since_s + options.seconds, 10_000)).mean()
-    print(f"calm for {calm:.0%} of the time")
+    moments_s = np.linspace(since_s + 0.5, since_s + options.seconds, 10_000)
+    print(f"calm for {witness.calm(moments_s).mean():.0%} of the time")
     print(f"a program that only calculates, {options.share:.0%} of a core, on schedule:")
     print(f"own lag p50 {p50:.2f} ms, p99 {p99:.2f} ms, at most {most:.2f} ms")
 

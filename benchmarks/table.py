@@ -25,7 +25,7 @@ PAGE = HERE.parent / "docs" / "performance.md"
 MARK = "<!-- benchmarks/table.py writes from here on -->"
 TIME_OUT_S = 240.0
 COMMANDS = {
-    "roundtrip": ["roundtrip.py", "--seconds", "6"],
+    "roundtrip": ["roundtrip.py", "--seconds", "5"],
     "hot_path": ["hot_path.py"],
     "memory": ["memory.py"],
     "boot": ["boot.py"],
