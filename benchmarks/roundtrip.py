@@ -37,8 +37,8 @@ from results.limits import DEFAULT_LIMITS
 
 BARE = Path(__file__).with_name("bare_link.py")
 EAGER = 40.0  # calls a second that each station wants when the maximum is looked for
-OVERLOAD = 1.1  # of the maximum, when it is measured: samples that are never sent are no round trips
-SHARES = (0.8, 0.7, 0.6, 0.5, 0.4)  # of the maximum, tried one by one
+OVERLOAD = 1.15  # of the maximum, when it is measured: samples that are never sent are no round trips
+SHARES = (0.7, 0.6, 0.5, 0.4)  # of the maximum, tried one by one
 KEPT = 0.985  # of the calls wanted: a schedule that is kept; the others wait, more and more of them
 SLICE_S = 0.1  # calm or not
 RAMP_PER_S = 500.0
@@ -52,26 +52,32 @@ def bare_link_us(url: str, stations: int, rate_per_s: float, seconds: float) -> 
 
 def maximum(url: str, stations: int, seconds: float) -> dict[str, Any]:
     """All that the worker can do; so does the bare link."""
-    wanted = EAGER
+    found = window(url, stations, EAGER, seconds / 2, overloaded=True)["rate_per_s"]
+    bare_us = [bare_link_us(url, stations, 0.0, seconds / 2)]
     while True:
-        found = window(url, stations, wanted, seconds / 2, overloaded=True)["rate_per_s"] / stations
-        if found < 0.95 * wanted:
+        wanted = OVERLOAD * found
+        shown = window(url, stations, wanted / stations, seconds, overloaded=True)
+        found = shown["rate_per_s"]
+        if found < KEPT * wanted:
             break
-        wanted *= 1.5
-    return measure(url, stations, OVERLOAD * found, seconds, overloaded=True)
+    bare_us.append(bare_link_us(url, stations, 0.0, seconds / 2))
+    return beside(shown, bare_us)
 
 
-def measure(
-    url: str, stations: int, per_station: float, seconds: float, *, overloaded: bool = False
-) -> dict[str, Any]:
+def measure(url: str, stations: int, per_station: float, seconds: float) -> dict[str, Any]:
     """One rate: bare link, worker, bare link."""
-    rate = 0.0 if overloaded else stations * per_station  # 0: as fast as the answers come
+    rate = stations * per_station
     bare_us = [bare_link_us(url, stations, rate, seconds / 2)]
-    shown = window(url, stations, per_station, seconds, overloaded=overloaded)
+    shown = window(url, stations, per_station, seconds)
     bare_us.append(bare_link_us(url, stations, rate, seconds / 2))
-    link_us = sum(bare_us) / 2
-    cost_us = shown["cpu_us_per_roundtrip"]
-    return {**shown, "bare_link_us": round(link_us, 1), "ratio": round(cost_us / link_us, 2)}
+    return beside(shown, bare_us)
+
+
+def beside(shown: dict[str, Any], bare_us: list[float]) -> dict[str, Any]:
+    """A window and the bare link of its time."""
+    link_us = sum(bare_us) / len(bare_us)
+    ratio = round(shown["cpu_us_per_roundtrip"] / link_us, 2)
+    return {**shown, "bare_link_us": round(link_us, 1), "ratio": ratio}
 
 
 def window(

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 LAST = HERE / "figures.json"
 PAGE = HERE.parent / "docs" / "performance.md"
 MARK = "<!-- benchmarks/table.py writes from here on -->"
-TIME_OUT_S = 240.0
+TIME_OUT_S = 300.0
 COMMANDS = {
     "roundtrip": ["roundtrip.py", "--seconds", "5"],
     "hot_path": ["hot_path.py"],
