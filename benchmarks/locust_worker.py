@@ -22,6 +22,7 @@ import results
 HERE = Path(__file__).parent
 STEADY = HERE.parent / "locustfiles" / "steady.py"
 PATIENCE_S = 120.0
+LONGEST = "30m"  # whoever started it may be gone
 
 
 class LocustWorker:
@@ -53,7 +54,7 @@ class LocustWorker:
         ]
         port = str(free_port())  # two benchmarks at once do not meet
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
-        command += ["--only-summary", "--stop-timeout", "20"]
+        command += ["--only-summary", "--stop-timeout", "20", "--run-time", LONGEST]
         self._log = (self.runs / "locust.log").open("w+")
         self.began_s = time.time()
         self._master = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)

@@ -38,7 +38,7 @@ from results.limits import DEFAULT_LIMITS
 BARE = Path(__file__).with_name("bare_link.py")
 EAGER = 40.0  # calls a second that each station wants when the maximum is looked for
 OVERLOAD = 1.15  # of the maximum, when it is measured: samples that are never sent are no round trips
-SHARES = (0.7, 0.6, 0.5, 0.4)  # of the maximum, tried one by one
+SHARES = (0.6, 0.5, 0.4)  # of the maximum, tried one by one
 KEPT = 0.985  # of the calls wanted: a schedule that is kept; the others wait, more and more of them
 SLICE_S = 0.1  # calm or not
 RAMP_PER_S = 500.0

@@ -9,9 +9,12 @@ not.
 
 import argparse
 import json
+import os
 import platform
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ PAGE = HERE.parent / "docs" / "performance.md"
 MARK = "<!-- benchmarks/table.py writes from here on -->"
 TIME_OUT_S = 300.0
 COMMANDS = {
-    "roundtrip": ["roundtrip.py", "--seconds", "5"],
+    "roundtrip": ["roundtrip.py", "--seconds", "4"],
     "hot_path": ["hot_path.py"],
     "memory": ["memory.py"],
     "boot": ["boot.py"],
@@ -55,15 +58,22 @@ def machine() -> str:
 def measured(name: str) -> dict[str, Any]:
     """The figures of one script; none when it failed, which is said."""
     script, *options = COMMANDS[name]
+    command = [sys.executable, str(HERE / script), *options, "--json"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = subprocess.Popen(command, start_new_session=True, **pipes)
     try:
-        done = subprocess.run(
-            [sys.executable, str(HERE / script), *options, "--json"],
-            capture_output=True, text=True, check=True, timeout=TIME_OUT_S,
-        )  # fmt: skip
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failure:
-        print(f"{name}: {failure}", file=sys.stderr)
+        told, complaint = running.communicate(timeout=TIME_OUT_S)
+    except subprocess.TimeoutExpired:
+        print(f"{name}: not done after {TIME_OUT_S:g} s", file=sys.stderr)
         return {}
-    return flat(json.loads(done.stdout.splitlines()[-1]))
+    finally:
+        with suppress(ProcessLookupError):  # whatever it has left: loads and central systems
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    if running.returncode:
+        print(f"{name}: {complaint[-2_000:]}", file=sys.stderr)
+        return {}
+    return flat(json.loads(told.splitlines()[-1]))
 
 
 def flat(figures: dict[str, Any], before: str = "") -> dict[str, Any]:
