@@ -66,8 +66,9 @@ def ideal_lag_ms(share: float, seconds: float) -> float:
 
 
 def watch() -> None:
-    """Write moments and costs to standard output until it closes."""
-    while True:
+    """Write moments and costs to standard output, as long as somebody waits for them."""
+    parent = os.getppid()
+    while os.getppid() == parent:
         time.sleep(PERIOD_S)
         arithmetic(TURNS)  # out of the cold
         before = time.thread_time_ns()
@@ -120,6 +121,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.watch:
         watch()
+        return
     if options.quiet:
         print(np.quantile(calculate(options.share, options.seconds), 0.99))
         return

@@ -3,8 +3,8 @@
     python benchmarks/table.py [--save] [NAME …]
 
 `--save` makes this time the last time: benchmarks/figures.json, the table in docs/performance.md, and the
-plan in docs/scale.md. Run it on an otherwise idle machine; ratios travel to other machines, microseconds do
-not.
+plan in docs/scale.md; of some NAMEs only their tables, so measure them in the form that the page names. Run it
+on an otherwise idle machine; ratios travel to other machines, microseconds do not.
 """
 
 import argparse
@@ -93,6 +93,12 @@ def table(name: str, now: dict[str, Any], last: dict[str, Any]) -> list[str]:
     return rows + [f"| {key} | {value} | {last.get(key, '')} |" for key, value in now.items()]
 
 
+def standing(tables: str, rows: list[str]) -> list[str]:
+    """What the page says of the same command already; `rows` if that is nothing."""
+    _, found, rest = tables.partition(rows[0])
+    return [found + rest.partition("\n\n`python ")[0].rstrip("\n")] if found else rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(COMMANDS)}; default: all")
@@ -108,9 +114,11 @@ def main() -> None:
         print("\n".join(rows), flush=True)
     if options.save:
         LAST.write_text(json.dumps(figures, indent=1) + "\n")
+        head, _, tables = PAGE.read_text().partition(MARK)
         for name in [name for name in COMMANDS if figures.get(name)]:
-            lines += table(name, figures[name], last.get(name, {}))
-        head = PAGE.read_text().partition(MARK)[0]
+            rows = table(name, figures[name], last.get(name, {}))
+            measured_now = name in (options.names or COMMANDS)
+            lines += rows if measured_now else standing(tables, rows)
         PAGE.write_text(head + MARK + "\n" + "\n".join(lines) + "\n")
         plan.save()
 
