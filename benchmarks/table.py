@@ -3,8 +3,8 @@
     python benchmarks/table.py [--save] [NAME …]
 
 `--save` makes this time the last time: benchmarks/figures.json, the table in docs/performance.md, and the
-plan in docs/scale.md; of some NAMEs only their tables, so measure them in the form that the page names. Run it
-on an otherwise idle machine; ratios travel to other machines, microseconds do not.
+plan in docs/scale.md; of some NAMEs only their tables, so measure them in the form that the page names. Run
+it on an otherwise idle machine; ratios travel to other machines, microseconds do not.
 """
 
 import argparse
